@@ -75,7 +75,7 @@ class Prompt:
                 raise PromptError(f"a scribble on frame {self.frame} has no positions; draw at least one")
             if not 0 < s.radius <= 0.5:
                 raise PromptError(
-                    f"a scribble's radius {s.radius:g} on frame {self.frame} must lie in (0, 0.5] of the width"
+                    f"a scribble's radius {s.radius:g} on frame {self.frame} must be in (0, 0.5] of the width"
                 )
             for x, y in s.points:
                 self._inside("scribble", x, y)
@@ -103,8 +103,5 @@ class Prompt:
     def selects(self) -> bool:
         """Whether it says anything about where the subject is (a hair brush alone does not)."""
         return bool(
-            self.points
-            or self.box
-            or self.mask is not None
-            or any(s.mode != "hair" for s in self.scribbles)
+            self.points or self.box or self.mask is not None or any(s.mode != "hair" for s in self.scribbles)
         )

@@ -1,0 +1,232 @@
+"""The ``trackmatte`` command: one subcommand for the whole job, and one for each step."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+from trackmatte import __version__
+from trackmatte.cli import shot as shot_commands
+from trackmatte.cli.options import (
+    BoxOption,
+    Clip,
+    FormatOption,
+    FrameOption,
+    MaskOption,
+    ObjectOption,
+    OnError,
+    Overwrite,
+    Points,
+    RangeOption,
+    RefinerOption,
+    Scribbles,
+    ShotFile,
+    Talk,
+    TrackerOption,
+    parse_range,
+)
+from trackmatte.cli.prompts import parse_prompt
+from trackmatte.cli.report import Report
+from trackmatte.cli.work import (
+    check_writable,
+    clip_stem,
+    run_export,
+    run_movie,
+    run_sheet,
+    run_track,
+    tell_skipped,
+)
+from trackmatte.errors import OutputError, PromptError, TrackmatteError
+from trackmatte.shot import SUFFIX, Shot
+
+HELP = """Track a subject through a clip and pull a soft alpha matte for every frame.
+
+The whole job in one go:
+
+    trackmatte matte plate.mov --box 0.3,0.1,0.7,0.95 --out mattes/
+
+In steps, when the artist wants to look and correct in between:
+
+    trackmatte shot new hero.shot.json plates/hero.####.exr
+    trackmatte shot add hero.shot.json --frame 1001 --box 0.3,0.1,0.7,0.95
+    trackmatte track hero.shot.json
+    trackmatte refine hero.shot.json
+    trackmatte sheet hero.shot.json --out hero.png
+    trackmatte shot add hero.shot.json --frame 1033 --point 0.52,0.31,-
+    trackmatte track hero.shot.json
+    trackmatte refine hero.shot.json
+    trackmatte export hero.shot.json --out mattes/
+
+Frames go by the source's own numbers; a movie's first frame is 0. Running a command again
+does only what is missing or stale. Ctrl-C finishes the frame in hand; run the same command
+again to go on."""
+
+EPILOGUE = """Exit codes: 0 done; 1 a bug; 2 wrong usage; 3 the clip or a frame of it cannot be read;
+4 a prompt is contradictory, outside the frame or selects nothing; 5 the shot file is damaged, newer or does
+not fit; 6 the output cannot be written; 7 a part is not installed; 130 interrupted, can be resumed."""
+
+app = App(
+    name="trackmatte",
+    help=HELP,
+    help_epilogue=EPILOGUE,
+    help_format="plaintext",
+    version=__version__,
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
+app.command(shot_commands.app)
+
+
+@app.command
+def matte(
+    clip: Clip,
+    /,
+    *,
+    out: Annotated[Path, Parameter(name="--out", help="Folder for the mattes, the shot file and its cache.")],
+    point: Points = [],  # noqa: B006 (cyclopts copies defaults)
+    box: BoxOption = None,
+    scribble: Scribbles = [],  # noqa: B006
+    mask: MaskOption = None,
+    frame: FrameOption = None,
+    obj: ObjectOption = "subject",
+    tracker: TrackerOption = "auto",
+    refiner: RefinerOption = "auto",
+    frames: RangeOption = None,
+    on_error: OnError = "stop",
+    form: FormatOption = "exr",
+    overwrite: Overwrite = False,
+    talk: Talk = Talk(),  # noqa: B008
+) -> None:
+    """Do everything in one go: select, track, refine, and write one file per frame."""
+    report = talk.report()
+    stem = clip_stem(clip)
+    path = out / f"{stem}{SUFFIX}"
+    resumable = path.is_file()
+    if out.is_dir() and any(out.iterdir()) and not resumable and not overwrite:
+        raise OutputError(f"{out} is not empty; choose another folder or add --overwrite")
+    span = parse_range(frames) if frames else None
+    with Shot.new(path, clip, tracker=tracker, refiner=refiner, frames=span, on_error=on_error) as shot:
+        for note in shot.clip.notes:
+            report.note(note)
+        number = frame if frame is not None else shot.numbers()[0]
+        prompt = parse_prompt(number, obj, shot.clip.size, point=point, box=box, scribble=scribble, mask=mask)
+        if not prompt.selects:
+            raise PromptError("nothing says where the subject is; give --box, --point, --scribble or --mask")
+        check_writable(out)
+        selected = shot.add(prompt, replace=True)
+        report.event("selected", frame=number, object=obj, share=round(float(selected.binary.mean()), 4))
+        if resumable and not overwrite:
+            check_same(shot)
+            report.say(f"going on with {path}")
+        shot.save(overwrite=True)
+        run_track(shot, report)
+        report.follow(shot.matte())
+        files = run_export(shot, out, form, overwrite=True, report=report)
+    for line in files:
+        report.say(f"wrote {line}")
+    report.say(f"look at them: trackmatte sheet {path} --out {stem}.png")
+
+
+def check_same(shot: Shot) -> None:
+    """Make sure that the shot file in the output folder is from the same command.
+
+    Raises
+    ------
+    OutputError : it is another's.
+    """
+    with Shot.open(shot.path) as old:
+        if old.doc != shot.doc:
+            raise OutputError(
+                f"{shot.path} was made with other prompts or settings; choose another --out folder, add "
+                "--overwrite, or change that shot in steps with: trackmatte shot add"
+            )
+
+
+@app.command
+def track(shot: ShotFile, /, *, talk: Talk = Talk()) -> None:  # noqa: B008
+    """Compute the masks that are missing or stale."""
+    with Shot.open(shot) as opened:
+        run_track(opened, talk.report())
+
+
+@app.command
+def refine(shot: ShotFile, /, *, talk: Talk = Talk()) -> None:  # noqa: B008
+    """Refine the masks into mattes where they are missing or stale."""
+    report = talk.report()
+    with Shot.open(shot) as opened:
+        report.follow(opened.matte())
+        tell_skipped(opened, report)
+
+
+@app.command
+def export(
+    shot: ShotFile,
+    /,
+    *,
+    out: Annotated[Path, Parameter(name="--out", help="Folder for the sequence.")],
+    form: FormatOption = "exr",
+    overwrite: Overwrite = False,
+    talk: Talk = Talk(),  # noqa: B008
+) -> None:
+    """Write the mattes as an image sequence numbered like the source."""
+    report = talk.report()
+    check_writable(out)
+    with Shot.open(shot) as opened:
+        for line in run_export(opened, out, form, overwrite=overwrite, report=report):
+            report.say(f"wrote {line}")
+
+
+@app.command
+def sheet(
+    shot: ShotFile,
+    /,
+    *,
+    out: Annotated[
+        Path | None, Parameter(name="--out", help="PNG file; NAME.sheet.png unless given.")
+    ] = None,
+    count: Annotated[int, Parameter(name="--count", help="Frames on the sheet.")] = 8,
+    movie: Annotated[
+        Path | None, Parameter(name="--movie", help="Also write a preview movie (overlay | cut-out), MP4.")
+    ] = None,
+    overwrite: Overwrite = False,
+    talk: Talk = Talk(),  # noqa: B008
+) -> None:
+    """Look at it: plate, matte, overlay and cut-out of frames spread over the range."""
+    report = talk.report()
+    target = out or shot.with_name(shot.name.removesuffix(SUFFIX) + ".sheet.png")
+    for path in filter(None, (target, movie)):
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} exists; choose another name or add --overwrite")
+    with Shot.open(shot) as opened:
+        run_sheet(opened, target, max(1, count))
+        report.say(f"wrote {target}")
+        report.event("written", file=str(target))
+        if movie:
+            run_movie(opened, movie, report)
+            report.say(f"wrote {movie}")
+            report.event("written", file=str(movie))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; see `trackmatte.errors`."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    report = Report(json_events="--json" in words, quiet="--quiet" in words)
+    try:
+        app(words, exit_on_error=False, print_error=not report.json, help_on_error=False)
+    except CycloptsError as e:
+        if report.json:
+            report.error(str(e), 2)
+        return 2
+    except TrackmatteError as e:
+        report.error(str(e), e.exit_code)
+        return e.exit_code
+    except KeyboardInterrupt:
+        report.error("interrupted; run the same command again to go on", 130)
+        return 130
+    except BrokenPipeError:
+        return 0
+    return 0

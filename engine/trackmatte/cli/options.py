@@ -1,0 +1,135 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+from trackmatte.cli.report import Report
+from trackmatte.errors import UsageError
+
+WHO = Group("The subject", sort_key=1)
+HOW = Group("How", sort_key=2)
+TALK = Group("What is said", sort_key=9)
+
+Clip = Annotated[
+    str,
+    Parameter(
+        help="A movie, a folder with one image sequence, or a pattern: frames/%05d.jpg, plate.####.exr."
+    ),
+]
+ShotFile = Annotated[Path, Parameter(help="The shot file, NAME.shot.json.")]
+Points = Annotated[
+    list[str],
+    Parameter(
+        name="--point",
+        negative="",
+        group=WHO,
+        metavar="X,Y[,-]",
+        allow_leading_hyphen=True,
+        help="A click on the subject; X,Y,- is a click on the background. Positions run from 0,0 at the top "
+        "left to 1,1; pixels are written 480,270px. Repeat for more.",
+    ),
+]
+BoxOption = Annotated[
+    str | None,
+    Parameter(name="--box", group=WHO, metavar="LEFT,TOP,RIGHT,BOTTOM", help="A box around the subject."),
+]
+Scribbles = Annotated[
+    list[str],
+    Parameter(
+        name="--scribble",
+        negative="",
+        group=WHO,
+        metavar="KIND:X,Y X,Y ...[@R]",
+        help="A brush stroke. KIND is fg (on the subject), bg (on the background), paint or erase (exactly "
+        "this, whatever the colours say) or hair (matte more widely here). R is the radius as a part of the "
+        "width, 0.005 unless given.",
+    ),
+]
+MaskOption = Annotated[
+    Path | None,
+    Parameter(
+        name="--mask", group=WHO, metavar="FILE", help="An image of the clip's size, white on the subject."
+    ),
+]
+FrameOption = Annotated[
+    int | None,
+    Parameter(
+        name="--frame",
+        group=WHO,
+        help="Source number of the frame that is prompted; the range's first unless given.",
+    ),
+]
+ObjectOption = Annotated[str, Parameter(name="--object", group=WHO, help="Name of the object.")]
+TrackerOption = Annotated[
+    str, Parameter(name="--tracker", group=HOW, help="auto, or flow (needs no model weights).")
+]
+RefinerOption = Annotated[
+    str,
+    Parameter(
+        name="--refiner",
+        group=HOW,
+        help="auto, closed_form (needs no weights), or none for the mask as it is.",
+    ),
+]
+RangeOption = Annotated[
+    str | None,
+    Parameter(
+        name="--range",
+        group=HOW,
+        metavar="IN-OUT",
+        help="Source frames to work on; the whole clip unless given.",
+    ),
+]
+OnError = Annotated[
+    Literal["stop", "skip"],
+    Parameter(name="--on-error", group=HOW, help="At a frame that cannot be decoded: stop, or leave it out."),
+]
+FormatOption = Annotated[
+    str,
+    Parameter(
+        name="--format", group=HOW, help="exr (RGBA half, alpha in every channel) or png (16-bit grey)."
+    ),
+]
+Overwrite = Annotated[
+    bool, Parameter(name="--overwrite", negative="", group=HOW, help="Replace files that are already there.")
+]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Talk:
+    """How a command reports."""
+
+    json: Annotated[
+        bool,
+        Parameter(name="--json", negative="", group=TALK, help="One JSON event a line on standard output."),
+    ] = False
+    quiet: Annotated[bool, Parameter(name="--quiet", negative="", group=TALK, help="Nothing but errors.")] = (
+        False
+    )
+
+    def report(self) -> Report:
+        """Return the reporter asked for."""
+        return Report(json_events=self.json, quiet=self.quiet)
+
+
+def parse_range(text: str) -> tuple[int, int]:
+    """Return (first, last) of ``"1001-1048"`` or ``"1001"``.
+
+    Raises
+    ------
+    UsageError : it is of another form.
+    """
+    first, dash, last = text.strip().partition("-")
+    try:
+        span = int(first), int(last if dash else first)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a range of frames; write IN-OUT, e.g. 1001-1048") from None
+    if span[0] > span[1]:
+        raise UsageError(f"the range {text} ends before it begins; write the smaller frame first")
+    return span

@@ -1,0 +1,146 @@
+"""``trackmatte shot``: make, change and show a shot file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from trackmatte.cli.options import (
+    BoxOption,
+    Clip,
+    FrameOption,
+    MaskOption,
+    ObjectOption,
+    OnError,
+    Points,
+    RangeOption,
+    RefinerOption,
+    Scribbles,
+    ShotFile,
+    Talk,
+    TrackerOption,
+    parse_range,
+)
+from trackmatte.cli.prompts import parse_prompt
+from trackmatte.cli.work import spans
+from trackmatte.errors import PromptError
+from trackmatte.shot import Shot
+
+app = App(name="shot", help="Make, change and show a shot: what is said about a clip, and what was computed.")
+
+Frames = Annotated[str, Parameter(name="--frames", metavar="IN-OUT", help="Source frames, inclusive.")]
+
+
+@app.command
+def new(
+    shot: ShotFile,
+    clip: Clip,
+    /,
+    *,
+    tracker: TrackerOption = "auto",
+    refiner: RefinerOption = "auto",
+    frames: RangeOption = None,
+    on_error: OnError = "stop",
+    talk: Talk = Talk(),  # noqa: B008
+) -> None:
+    """Make a shot file for a clip."""
+    report = talk.report()
+    span = parse_range(frames) if frames else None
+    with Shot.new(shot, clip, tracker=tracker, refiner=refiner, frames=span, on_error=on_error) as made:
+        made.save()
+        for note in made.clip.notes:
+            report.note(note)
+        w, h = made.clip.size
+        numbers = made.numbers()
+        report.event("shot", path=str(shot), size=[w, h], frames=[numbers[0], numbers[-1]])
+        report.say(f"{shot}: {w}x{h}, frames {numbers[0]}-{numbers[-1]}")
+
+
+@app.command
+def add(
+    shot: ShotFile,
+    /,
+    *,
+    point: Points = [],  # noqa: B006 (cyclopts copies defaults)
+    box: BoxOption = None,
+    scribble: Scribbles = [],  # noqa: B006
+    mask: MaskOption = None,
+    frame: FrameOption = None,
+    obj: ObjectOption = "subject",
+    replace: Annotated[
+        bool, Parameter(name="--replace", negative="", help="Forget what was said about it on that frame.")
+    ] = False,
+    talk: Talk = Talk(),  # noqa: B008
+) -> None:
+    """Say where an object is on a frame; on a tracked frame, clicks and strokes correct its mask."""
+    report = talk.report()
+    with Shot.open(shot) as opened:
+        number = frame if frame is not None else opened.numbers()[0]
+        prompt = parse_prompt(
+            number, obj, opened.clip.size, point=point, box=box, scribble=scribble, mask=mask
+        )
+        if not (prompt.selects or prompt.scribbles):
+            raise PromptError("nothing was said; give --point, --box, --scribble or --mask")
+        selected = opened.add(prompt, replace=replace)
+        opened.save()
+        share = float(selected.binary.mean())
+        report.event("selected", frame=number, object=obj, share=round(share, 4))
+        report.say(f"frame {number}: {obj} covers {share:.1%} of the picture")
+
+
+@app.command
+def remove(shot: ShotFile, /, *, frame: int, obj: ObjectOption = "subject", talk: Talk = Talk()) -> None:  # noqa: B008
+    """Take back everything said about an object on a frame."""
+    with Shot.open(shot) as opened:
+        opened.remove(frame, obj)
+        opened.save()
+        talk.report().say(f"frame {frame}: nothing is said about {obj} any more")
+
+
+@app.command
+def lock(shot: ShotFile, /, *, frames: Frames, obj: ObjectOption = "subject", talk: Talk = Talk()) -> None:  # noqa: B008
+    """Freeze an object's masks and mattes on some frames: no later pass changes them."""
+    with Shot.open(shot) as opened:
+        opened.lock(obj, *parse_range(frames))
+        opened.save()
+        talk.report().say(f"{obj}: frames {frames} are locked")
+
+
+@app.command
+def unlock(shot: ShotFile, /, *, frames: Frames, obj: ObjectOption = "subject", talk: Talk = Talk()) -> None:  # noqa: B008
+    """Let locked frames be recomputed again."""
+    with Shot.open(shot) as opened:
+        opened.unlock(obj, *parse_range(frames))
+        opened.save()
+        talk.report().say(f"{obj}: frames {frames} are free")
+
+
+@app.command(name="range")
+def set_range(shot: ShotFile, frames: Annotated[str, Parameter(metavar="IN-OUT")], /) -> None:
+    """Set in and out: the source frames to work on."""
+    with Shot.open(shot) as opened:
+        opened.set_range(*parse_range(frames))
+        opened.save()
+
+
+@app.command
+def show(shot: ShotFile, /, *, talk: Talk = Talk()) -> None:  # noqa: B008
+    """Show what is prompted, locked, tracked, stale and matted."""
+    report = talk.report()
+    with Shot.open(shot) as opened:
+        numbers, doc = opened.numbers(), opened.doc
+        w, h = opened.clip.size
+        report.say(f"{doc.source.path}  {w}x{h}  frames {spans(numbers)}")
+        report.say(f"tracker {doc.tracker.name}, refiner {doc.refiner.name}")
+        for note in opened.clip.notes:
+            report.note(note)
+        for status in opened.status():
+            fields = {
+                k: getattr(status, k) for k in ("prompted", "locked", "tracked", "stale", "matted", "lost")
+            }
+            report.event("object", name=status.object, **{k: list(v) for k, v in fields.items()})
+            report.say(status.object)
+            for name, value in fields.items():
+                if value:
+                    report.say(f"  {name:9}{len(value):6}  {spans(list(value))}")

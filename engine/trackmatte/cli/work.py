@@ -1,0 +1,145 @@
+"""What several commands do with a shot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackmatte.cli.report import Report
+from trackmatte.errors import OutputError, ShotError
+from trackmatte.preview import cutout, overlay, row, write_movie, write_sheet
+from trackmatte.progress import Progress
+from trackmatte.shot import Shot
+from trackmatte.writers import WRITERS, Delivery, Writer
+
+
+def clip_stem(clip: str) -> str:
+    """Return a name for what comes from a clip: the file's, without number pattern, or its folder's."""
+    path = Path(clip)
+    name = path.name if path.is_dir() else path.stem
+    bare = re.sub(r"%0?\d*d|#+|@+|<\w+>|\$F\d*", "", name).strip("._- ")
+    return bare or path.absolute().parent.name or "clip"
+
+
+def run_track(shot: Shot, report: Report) -> None:
+    """Track what is missing and say on which frames the subject was not found."""
+    lost = [p.frame for p in report.follow(shot.track())]
+    if lost:
+        report.note(
+            f"the subject was not found on {len(lost)} frames ({spans(sorted(lost))}); "
+            "if it is there, add a prompt on one of them: trackmatte shot add"
+        )
+    tell_skipped(shot, report)
+
+
+def tell_skipped(shot: Shot, report: Report) -> None:
+    """Name the frames that could not be decoded and were left out."""
+    if shot.clip.skipped:
+        numbers = sorted(shot.clip.numbers[i] for i in shot.clip.skipped)
+        report.note(f"frames that cannot be decoded were left out: {spans(numbers)}")
+
+
+def run_export(shot: Shot, folder: Path, form: str, *, overwrite: bool, report: Report) -> list[str]:
+    """Write every object's sequence and return one pattern of files per object.
+
+    Raises
+    ------
+    OutputError : the folder cannot be written, or a file exists.
+    """
+    writer_class = WRITERS.get(form)
+    stem, padding = clip_stem(shot.doc.source.path), max(4, getattr(shot.clip, "padding", 4))
+    written = []
+    for obj in shot.objects:
+        name = stem + "_" + re.sub(r"[^\w.-]+", "_", obj)
+        delivery = Delivery(folder, name, padding, shot.clip.rate, overwrite, shot.origin(obj))
+        writer: Writer = writer_class(delivery)
+        report.follow(shot.render(obj, writer))
+        numbers = shot.numbers()
+        pattern = str(folder / f"{name}.{'#' * padding}{writer.suffix}")
+        written.append(f"{pattern} {spans(numbers)}")
+        report.event("written", object=obj, pattern=pattern, frames=numbers)
+    return written
+
+
+def views(shot: Shot, numbers: list[int]) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float32]]]:
+    """Yield (number, display plate, alpha) with every object's matte joined, in order."""
+    order = {n: i for i, n in enumerate(shot.clip.numbers)}
+    wanted = sorted(order[n] for n in numbers)
+    close = wanted[-1] - wanted[0] < 2 * len(wanted)
+    frames = shot.clip.frames(wanted[0], wanted[-1] + 1) if close else (shot.clip[i] for i in wanted)
+    for frame in frames:
+        if frame.index in wanted:
+            alphas = [shot.read_matte(o, frame.number).alpha for o in shot.objects]
+            yield frame.number, frame.display(), np.maximum.reduce(alphas)
+
+
+def run_sheet(shot: Shot, path: Path, count: int) -> None:
+    """Write a contact sheet of ``count`` frames spread over the range.
+
+    Raises
+    ------
+    ShotError : no frame has a matte.
+    """
+    numbers = matted(shot)
+    picked = sorted({numbers[round(i)] for i in np.linspace(0, len(numbers) - 1, count)})
+    write_sheet(path, [row(rgb, alpha, str(n)) for n, rgb, alpha in views(shot, picked)])
+
+
+def run_movie(shot: Shot, path: Path, report: Report) -> None:
+    """Write a preview movie: overlay beside cut-out."""
+    numbers = matted(shot)
+    pictures = (
+        np.hstack([overlay(rgb, alpha), cutout(rgb, alpha)]) for _, rgb, alpha in views(shot, numbers)
+    )
+    report.follow(
+        Progress("movie", done, len(numbers), numbers[done - 1], 0.0, done)
+        for done in write_movie(path, pictures, shot.clip.rate)
+    )
+
+
+def matted(shot: Shot) -> list[int]:
+    """Return the frames in the range that have every object's matte.
+
+    Raises
+    ------
+    ShotError : there is none.
+    """
+    keep = [n for n in shot.numbers() if all(shot.cache.key("matte", o, n) for o in shot.objects)]
+    if not keep or not shot.objects:
+        raise ShotError(
+            f"{shot.path} has no mattes to look at yet; run: trackmatte track and trackmatte refine on it"
+        )
+    return keep
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before the work, not after it, that a folder cannot be written.
+
+    Raises
+    ------
+    OutputError : it cannot be made or written.
+    """
+    probe = folder / ".trackmatte-probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as e:
+        raise OutputError(
+            f"cannot write into {folder}: {e.strerror or e}; choose a folder you may write to"
+        ) from e
+
+
+def spans(numbers: list[int]) -> str:
+    """Return ``"1001-1004, 1009"`` for sorted numbers."""
+    parts: list[list[int]] = []
+    for n in numbers:
+        if parts and n == parts[-1][1] + 1:
+            parts[-1][1] = n
+        else:
+            parts.append([n, n])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)

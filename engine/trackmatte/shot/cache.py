@@ -1,0 +1,81 @@
+"""One file per frame, object and pass, each carrying the hash of all that made it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackmatte.files import atomic, read_array, read_info, remove_leftovers, write_array
+
+Stage = Literal["track", "forward", "matte"]
+"""``track``: final masks; ``forward``: one-sided masks waiting for the backward pass; ``matte``: alpha."""
+
+
+def digest(*parts: Any) -> str:
+    """Return a short stable hash of JSON-able parts."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class FrameCache:
+    """The folder beside a shot file.
+
+    ``<stage>/<object>/<number>.tif`` holds one float32 plane that any image viewer opens; the object's
+    name is percent-encoded where a file system might refuse it. ``state/`` holds tracker checkpoints.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, stage: Stage, obj: str, number: int) -> Path:
+        """Return the file of one frame."""
+        return self.root / stage / quote(obj, safe=" ") / f"{number:06d}.tif"
+
+    def info(self, stage: Stage, obj: str, number: int) -> dict[str, Any] | None:
+        """Return what the cached frame says of itself, or None when missing or damaged."""
+        return read_info(self.path(stage, obj, number))
+
+    def key(self, stage: Stage, obj: str, number: int) -> str | None:
+        """Return the hash that the cached frame carries, or None when there is none."""
+        info = self.info(stage, obj, number)
+        return None if info is None else info.get("key")
+
+    def read(self, stage: Stage, obj: str, number: int) -> tuple[NDArray[np.float32], dict[str, Any]] | None:
+        """Return (plane, info), or None when missing or damaged."""
+        return read_array(self.path(stage, obj, number))
+
+    def write(
+        self, stage: Stage, obj: str, number: int, plane: NDArray[np.float32], info: dict[str, Any]
+    ) -> None:
+        """Write one frame atomically; ``info["key"]`` is its hash."""
+        write_array(self.path(stage, obj, number), plane, info)
+
+    def drop(self, stage: Stage, obj: str, number: int) -> None:
+        """Forget one frame that is of no more use."""
+        self.path(stage, obj, number).unlink(missing_ok=True)
+
+    def save_state(self, name: str, key: str, index: int, arrays: dict[str, NDArray[Any]]) -> None:
+        """Keep a tracker's state after frame ``index`` of the pass ``key``."""
+        with atomic(self.root / "state" / f"{name}.npz") as temporary, temporary.open("wb") as f:
+            np.savez(f, **arrays, __key=np.array(key), __index=np.array(index))
+
+    def load_state(self, name: str, key: str) -> tuple[int, dict[str, NDArray[Any]]] | None:
+        """Return (index, arrays) of the pass ``key``, or None when there is none or it is another's."""
+        try:
+            with np.load(self.root / "state" / f"{name}.npz", allow_pickle=False) as f:
+                if str(f["__key"]) != key:
+                    return None
+                return int(f["__index"]), {k: f[k] for k in f.files if not k.startswith("__")}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def clean(self) -> None:
+        """Delete what a killed run left half-written."""
+        remove_leftovers(self.root)

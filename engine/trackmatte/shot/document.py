@@ -1,0 +1,122 @@
+"""The shot file, ``name.shot.json``: what it holds and how it is read and written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from trackmatte.errors import ShotError
+from trackmatte.files import write_bytes
+
+FORMAT = "trackmatte-shot"
+VERSION = 1
+SUFFIX = ".shot.json"
+
+
+class _Strict(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Unknown keys are refused: a typing slip in a hand-edited file must not pass silently."""
+
+
+class SourceDoc(_Strict, omit_defaults=False):
+    """The clip."""
+
+    path: str
+    """As given; relative paths are relative to the shot file's folder."""
+    identity: str
+    """What the clip was when the shot was made; a changed clip is refused."""
+    width: int
+    height: int
+    first: int
+    """First source frame number."""
+    last: int
+    """Last source frame number."""
+
+
+class ScribbleDoc(_Strict):
+    """One stroke."""
+
+    points: list[tuple[float, float]]
+    label: Literal[0, 1] = 1
+    radius: float = 0.005
+    mode: Literal["hint", "paint", "hair"] = "hint"
+
+
+class PromptDoc(_Strict):
+    """All prompts of one object on one frame."""
+
+    frame: int
+    object: str = "subject"
+    points: list[tuple[float, float, Literal[0, 1]]] = []
+    box: tuple[float, float, float, float] | None = None
+    mask: str | None = None
+    """Grey image; a relative path is relative to the shot file's folder."""
+    scribbles: list[ScribbleDoc] = []
+
+
+class PartDoc(_Strict, omit_defaults=False):
+    """A tracker or refiner and its settings."""
+
+    name: str
+    settings: dict[str, Any] = {}
+
+
+class ShotDoc(_Strict):
+    """The whole file."""
+
+    format: Literal["trackmatte-shot"]
+    version: int
+    source: SourceDoc
+    tracker: PartDoc
+    refiner: PartDoc
+    range: tuple[int, int] | None = None
+    """In and out, inclusive source numbers; absent = the whole clip."""
+    on_error: Literal["stop", "skip"] = "stop"
+    """What to do at a frame that cannot be decoded."""
+    prompts: list[PromptDoc] = []
+    locked: dict[str, list[tuple[int, int]]] = {}
+    """Per object, inclusive ranges of frames that are never recomputed."""
+
+
+def load(path: Path) -> ShotDoc:
+    """Read a shot file.
+
+    Raises
+    ------
+    ShotError : it is missing, not a shot file, from a newer version, or has an unknown or wrong key.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as e:
+        raise ShotError(f"there is no shot file {path}; make one with: trackmatte shot new CLIP") from e
+    except OSError as e:
+        raise ShotError(f"cannot read the shot file {path}: {e.strerror or e}") from e
+    try:
+        raw = json.loads(data)
+    except ValueError as e:
+        raise ShotError(f"{path} is not valid JSON ({e}); correct it or restore a copy") from e
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        raise ShotError(f'{path} is not a shot file: "format" must be "{FORMAT}"')
+    version = raw.get("version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise ShotError(f'{path}: "version" must be a whole number from 1')
+    if version > VERSION:
+        raise ShotError(
+            f"{path} has version {version} but this Trackmatte reads up to {VERSION}; update Trackmatte"
+        )
+    try:
+        return msgspec.convert(raw, ShotDoc)
+    except msgspec.ValidationError as e:
+        raise ShotError(f"{path}: {e}; docs/shot-file.md lists the keys") from e
+
+
+def save(doc: ShotDoc, path: Path) -> None:
+    """Write a shot file atomically, indented for the reader.
+
+    Raises
+    ------
+    OutputError : it cannot be written; the old file is untouched.
+    """
+    write_bytes(path, msgspec.json.format(msgspec.json.encode(doc), indent=2) + b"\n")

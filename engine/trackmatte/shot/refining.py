@@ -1,0 +1,96 @@
+"""The matte pass: every tracked mask refined at plate resolution."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from trackmatte.mask import Mask
+from trackmatte.media import FrameSource, decode_ahead
+from trackmatte.progress import Progress
+from trackmatte.prompt import Prompt
+from trackmatte.refiners import Refiner
+from trackmatte.select.raster import draw_stroke
+from trackmatte.shot.cache import FrameCache
+from trackmatte.writers.behind import WriteBehind
+
+Bounds = tuple[float, float, float, float]
+"""x0, y0, x1, y1 of a mask in [0, 1] of the frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hair:
+    """Hair brush strokes of one frame and where the subject was when they were drawn."""
+
+    index: int
+    prompt: Prompt
+    bounds: Bounds | None
+
+    def on(self, size: tuple[int, int], bounds: Bounds | None) -> NDArray[np.bool_]:
+        """Return the strokes as an (H, W) map, moved and scaled with the subject's bounds."""
+        w, h = size
+        hair = np.zeros((h, w), np.bool_)
+        for stroke in self.prompt.scribbles:
+            if stroke.mode == "hair":
+                hair |= draw_stroke(stroke, size)
+        if self.bounds is None or bounds is None or self.bounds == bounds:
+            return hair
+        (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = self.bounds, bounds
+        sx, sy = (bx1 - bx0) / (ax1 - ax0), (by1 - by0) / (ay1 - ay0)
+        move = np.array([[sx, 0, (bx0 - ax0 * sx) * w], [0, sy, (by0 - ay0 * sy) * h]])
+        return cv2.warpAffine(hair.astype(np.uint8), move, (w, h), flags=cv2.INTER_NEAREST) > 0
+
+
+def bounds_of(mask: Mask) -> Bounds | None:
+    """Return the mask's bounding box in [0, 1], or None when it is empty."""
+    ys, xs = np.flatnonzero(mask.binary.any(1)), np.flatnonzero(mask.binary.any(0))
+    if not len(xs):
+        return None
+    h, w = mask.logits.shape
+    return float(xs[0]) / w, float(ys[0]) / h, float(xs[-1] + 1) / w, float(ys[-1] + 1) / h
+
+
+def refine_frames(
+    clip: FrameSource,
+    cache: FrameCache,
+    refiner: Refiner,
+    wanted: Mapping[int, Mapping[str, str]],
+    hair: Mapping[str, list[Hair]],
+) -> Iterator[Progress]:
+    """Refine the wanted frames into the cache, yielding after each.
+
+    Parameters
+    ----------
+    wanted : frame index -> object -> hash of the matte to be made.
+    hair : object -> its brushed frames; the nearest in time counts.
+    """
+    if not wanted:
+        return
+    begin, worked = time.monotonic(), 0
+    frames = clip.frames(min(wanted), max(wanted) + 1)
+    with WriteBehind() as writes:
+        for frame in decode_ahead(f for f in frames if f.index in wanted):
+            for obj, key in wanted[frame.index].items():
+                mask = read_mask(cache, obj, frame.index, frame.number)
+                if mask is None:
+                    continue
+                strokes = min(hair.get(obj, ()), key=lambda s: abs(s.index - frame.index), default=None)
+                region = strokes.on(frame.size, bounds_of(mask)) if strokes else None
+                matte = refiner.refine(frame, mask, region)
+                alpha, number = matte.alpha, frame.number
+                writes.put(lambda o=obj, n=number, a=alpha, k=key: cache.write("matte", o, n, a, {"key": k}))
+            worked += 1
+            yield Progress("refine", worked, len(wanted), frame.number, time.monotonic() - begin, worked)
+
+
+def read_mask(cache: FrameCache, obj: str, index: int, number: int) -> Mask | None:
+    """Return the tracked mask of a frame, or None when it was not tracked."""
+    found = cache.read("track", obj, number)
+    if found is None:
+        return None
+    return Mask(index, obj, found[0], float(found[1].get("score", 0.0)))

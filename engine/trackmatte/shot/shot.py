@@ -1,0 +1,505 @@
+"""The shot: one clip, what the artist said about it, and what was computed so far."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Literal
+from urllib.parse import quote
+
+import cv2
+import numpy as np
+
+from trackmatte.errors import OutputError, PromptError, ShotError
+from trackmatte.mask import Mask
+from trackmatte.matte import Matte
+from trackmatte.media import FrameSource, open_clip
+from trackmatte.progress import Progress
+from trackmatte.prompt import Prompt
+from trackmatte.refiners import REFINERS, Refiner
+from trackmatte.shot import document
+from trackmatte.shot.cache import FrameCache, digest
+from trackmatte.shot.document import PartDoc, PromptDoc, ShotDoc, SourceDoc
+from trackmatte.shot.prompts import from_doc, merge, to_doc, write_mask_image
+from trackmatte.shot.refining import Hair, bounds_of, read_mask, refine_frames
+from trackmatte.shot.tracking import Job, TrackRun
+from trackmatte.trackers import TRACKERS, Tracker
+from trackmatte.writers import Writer
+from trackmatte.writers.behind import WriteBehind
+
+DEFAULT_TRACKER, DEFAULT_REFINER = "flow", "closed_form"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStatus:
+    """Where one object stands; every tuple holds source frame numbers."""
+
+    object: str
+    prompted: tuple[int, ...]
+    locked: tuple[int, ...]
+    tracked: tuple[int, ...]
+    """Masks that are up to date or locked."""
+    stale: tuple[int, ...]
+    """Masks made from other prompts or settings than the present ones."""
+    matted: tuple[int, ...]
+    """Mattes that are up to date or locked."""
+    lost: tuple[int, ...]
+    """Tracked frames on which the subject was not found."""
+
+
+class Shot:
+    """Prompts, passes and cache of one clip.
+
+    Make one with `Shot.new` or `Shot.open`; use it as a context manager. Nothing is computed before
+    `track` or `matte` is iterated, and iterating again does only what is missing or stale.
+    """
+
+    def __init__(self, path: Path, doc: ShotDoc, clip: FrameSource) -> None:
+        self.path, self.doc, self.clip = path, doc, clip
+        self.cache = FrameCache(path.with_name(path.name.removesuffix(document.SUFFIX) + ".shot"))
+        self._index = {number: index for index, number in enumerate(clip.numbers)}
+        self._prompt_cache: dict[str, Prompt] = {}
+        self._fresh = False
+
+    # -- making, opening, saving -------------------------------------------------------------------
+
+    @classmethod
+    def new(
+        cls,
+        path: str | os.PathLike[str],
+        clip: str | os.PathLike[str],
+        *,
+        tracker: str = "auto",
+        refiner: str = "auto",
+        frames: tuple[int, int] | None = None,
+        on_error: Literal["stop", "skip"] = "stop",
+    ) -> Shot:
+        """Make a shot for a clip; nothing is on disk before `save`.
+
+        Parameters
+        ----------
+        path : the shot file to be, ``something.shot.json``.
+        clip : movie, folder of images, or sequence pattern.
+        tracker, refiner : registered names; ``auto`` takes the best one that can run here.
+        frames : in and out, inclusive source numbers; None = the whole clip.
+        on_error : at a frame that cannot be decoded, stop or leave it out.
+
+        Raises
+        ------
+        ShotError : the file is not named ``.shot.json``, or the range is not in the clip.
+        UsageError : no such tracker or refiner.
+        ClipError : the clip cannot be opened.
+        """
+        path = Path(path)
+        if not path.name.endswith(document.SUFFIX):
+            raise ShotError(f"{path} must end in {document.SUFFIX}")
+        tracker = DEFAULT_TRACKER if tracker == "auto" else tracker
+        refiner = DEFAULT_REFINER if refiner == "auto" else refiner
+        TRACKERS.get(tracker), REFINERS.get(refiner)
+        source = open_clip(clip, on_error=on_error)
+        width, height = source.size
+        doc = ShotDoc(
+            format="trackmatte-shot",
+            version=document.VERSION,
+            source=SourceDoc(
+                path=_portable(Path(clip), path.parent),
+                identity=source.identity(),
+                width=width,
+                height=height,
+                first=source.numbers[0],
+                last=source.numbers[-1],
+            ),
+            tracker=PartDoc(tracker),
+            refiner=PartDoc(refiner),
+            on_error=on_error,
+        )
+        shot = cls(path, doc, source)
+        shot._fresh = True
+        if frames is not None:
+            shot.set_range(*frames)
+        return shot
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Shot:
+        """Open a shot file.
+
+        Raises
+        ------
+        ShotError : the file is missing, damaged, newer, or its clip changed since it was made.
+        ClipError : the clip cannot be opened.
+        """
+        path = Path(path)
+        doc = document.load(path)
+        clip = open_clip(path.parent / doc.source.path, on_error=doc.on_error)
+        if clip.identity() != doc.source.identity:
+            clip.close()
+            raise ShotError(
+                f"{doc.source.path} is not the clip that {path} was made from (its content changed); "
+                "restore it, or make a new shot"
+            )
+        shot = cls(path, doc, clip)
+        try:
+            TRACKERS.get(doc.tracker.name), REFINERS.get(doc.refiner.name)
+            if doc.range is not None:
+                shot.set_range(*doc.range)
+            for prompt in doc.prompts:
+                shot._number(prompt.frame)
+                shot._prompt(prompt)
+        except BaseException:
+            shot.close()
+            raise
+        shot.cache.clean()
+        return shot
+
+    def save(self, *, overwrite: bool = False) -> None:
+        """Write the shot file atomically.
+
+        Raises
+        ------
+        OutputError : it cannot be written, or a new shot would replace a file and ``overwrite`` is not set.
+        """
+        if self._fresh and self.path.exists() and not overwrite:
+            raise OutputError(f"{self.path} exists; open it, or choose another name")
+        document.save(self.doc, self.path)
+        self._fresh = False
+
+    def close(self) -> None:
+        """Release the clip."""
+        self.clip.close()
+
+    def __enter__(self) -> Shot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- what the artist says ----------------------------------------------------------------------
+
+    @property
+    def objects(self) -> list[str]:
+        """Names of the objects, in order of first prompt in the file."""
+        return list(dict.fromkeys(p.object for p in self.doc.prompts))
+
+    def set_range(self, first: int, last: int) -> None:
+        """Set in and out, inclusive source numbers.
+
+        Raises
+        ------
+        ShotError : nothing of the clip lies between them.
+        """
+        low, high = self.clip.numbers[0], self.clip.numbers[-1]
+        if first > last or first < low or last > high:
+            raise ShotError(
+                f"the range {first}-{last} does not lie in the clip, which runs from {low} to {high}"
+            )
+        if not any(first <= n <= last for n in self.clip.numbers):
+            raise ShotError(f"the clip has no frame between {first} and {last}")
+        self.doc.range = (first, last)
+
+    def numbers(self) -> list[int]:
+        """Source numbers of the frames between in and out."""
+        if self.doc.range is None:
+            return list(self.clip.numbers)
+        first, last = self.doc.range
+        return [n for n in self.clip.numbers if first <= n <= last]
+
+    def add(self, prompt: Prompt, *, replace: bool = False) -> Mask:
+        """Say something about an object on a frame and return its mask there.
+
+        What was said before on that frame stays, unless ``replace``. Clicks and strokes on a frame
+        that was tracked, but never prompted, correct the mask the artist sees there: that mask is kept
+        with the prompt.
+
+        Raises
+        ------
+        PromptError : the frame is not in the clip, or the prompt contradicts itself or selects nothing.
+        """
+        index = self._number(prompt.frame)
+        old = self._find(prompt.frame, prompt.object)
+        whole = prompt
+        if old is not None and not replace:
+            whole = merge(self._prompt(old), prompt)
+        elif not replace and whole.mask is None and whole.box is None:
+            seen = read_mask(self.cache, prompt.object, index, prompt.frame)
+            if seen is not None and seen.binary.any():
+                whole = merge(Prompt(prompt.frame, prompt.object, mask=self._soft(seen)), prompt)
+        frame = self.clip[index]
+        mask = self._tracker().prompt(frame, whole) if whole.selects else _nothing(index, prompt.object)
+        kept = None
+        if whole.mask is not None:
+            kept = self._keep_mask(whole)
+        entry = to_doc(whole, kept)
+        if old is None:
+            self.doc.prompts.append(entry)
+        else:
+            self.doc.prompts[self.doc.prompts.index(old)] = entry
+        return mask
+
+    def remove(self, number: int, obj: str) -> None:
+        """Take back everything said about an object on a frame.
+
+        Raises
+        ------
+        PromptError : nothing was said there.
+        """
+        old = self._find(number, obj)
+        if old is None:
+            raise PromptError(f"{obj!r} has no prompt on frame {number}")
+        self.doc.prompts.remove(old)
+
+    def lock(self, obj: str, first: int, last: int) -> None:
+        """Freeze an object's masks and mattes from ``first`` to ``last``, inclusive.
+
+        Raises
+        ------
+        ShotError : a frame of the range has no mask yet.
+        """
+        numbers = [n for n in self.clip.numbers if first <= n <= last]
+        bare = [n for n in numbers if self.cache.key("track", obj, n) is None]
+        if not numbers or bare:
+            at = f"frame {bare[0]} of {obj!r} is not tracked" if bare else "the clip has no such frames"
+            raise ShotError(f"cannot lock {first}-{last}: {at}; lock frames that have a mask")
+        self.doc.locked[obj] = _ranges({*self._locked(obj), *numbers}, self.clip.numbers)
+
+    def unlock(self, obj: str, first: int, last: int) -> None:
+        """Let an object's frames from ``first`` to ``last`` be recomputed again."""
+        left = {n for n in self._locked(obj) if not first <= n <= last}
+        self.doc.locked[obj] = _ranges(left, self.clip.numbers)
+        if not left:
+            del self.doc.locked[obj]
+
+    # -- the passes --------------------------------------------------------------------------------
+
+    def track(self) -> Iterator[Progress]:
+        """Compute missing and stale masks between in and out; yields after each frame.
+
+        Stop iterating (or close the iterator) at any point: the next call goes on from there.
+
+        Raises
+        ------
+        PromptError : nothing was said about any object.
+        FrameError : a frame cannot be decoded and the shot says stop.
+        OutputError : the cache cannot be written.
+        """
+        jobs = []
+        for obj in self._selected():
+            key = self._track_key(obj)
+            locked = self._locked(obj)
+            wanted = frozenset(
+                self._index[n]
+                for n in self.numbers()
+                if n not in locked and self.cache.key("track", obj, n) != key
+            )
+            prompts = {self._index[p.frame]: self._prompt(p) for p in self._prompts(obj)}
+            jobs.append(Job(obj, key, {i: p for i, p in prompts.items() if p.selects}, wanted))
+        yield from TrackRun(self.clip, self.cache, self._tracker(), [j for j in jobs if j.wanted])
+
+    def matte(self) -> Iterator[Progress]:
+        """Refine every mask between in and out whose matte is missing or stale; yields after each frame."""
+        wanted: dict[int, dict[str, str]] = {}
+        hair: dict[str, list[Hair]] = {}
+        for obj in self._selected():
+            hair[obj] = self._hair(obj)
+            for number, key in self._matte_keys(obj).items():
+                if self.cache.key("matte", obj, number) != key:
+                    wanted.setdefault(self._index[number], {})[obj] = key
+        yield from refine_frames(self.clip, self.cache, self._refiner(), dict(sorted(wanted.items())), hair)
+
+    def render(self, obj: str, writer: Writer) -> Iterator[Progress]:
+        """Write an object's mattes between in and out; yields after each file.
+
+        Raises
+        ------
+        ShotError : a frame has no up-to-date matte.
+        OutputError : it cannot be written.
+        """
+        numbers = [n for n in self.numbers() if self._index[n] not in self.clip.skipped]
+        begin = monotonic()
+        with WriteBehind() as writes:
+            for done, number in enumerate(numbers, 1):
+                matte = self.read_matte(obj, number)
+                writes.put(lambda m=matte, n=number: writer.write(m, n))
+                yield Progress("export", done, len(numbers), number, monotonic() - begin, done)
+
+    def read_matte(self, obj: str, number: int) -> Matte:
+        """Return the matte of one frame.
+
+        Raises
+        ------
+        ShotError : it is not there; the message says what to run.
+        """
+        found = self.cache.read("matte", obj, number)
+        if found is None:
+            raise ShotError(
+                f"frame {number} of {obj!r} has no matte yet; run: trackmatte track and trackmatte refine "
+                f"on {self.path}"
+            )
+        return Matte(self._index[number], obj, found[0])
+
+    def status(self) -> list[ObjectStatus]:
+        """Return where each object stands between in and out."""
+        result = []
+        for obj in self.objects:
+            key, locked, wanted = self._track_key(obj), self._locked(obj), self._matte_keys(obj)
+            tracked, stale, matted, lost = [], [], [], []
+            for n in self.numbers():
+                found = self.cache.info("track", obj, n)
+                if found is None:
+                    continue
+                (tracked if found.get("key") == key or n in locked else stale).append(n)
+                if found.get("score", 1.0) < 0.1:
+                    lost.append(n)
+                if n in wanted and self.cache.key("matte", obj, n) == wanted[n]:
+                    matted.append(n)
+            result.append(
+                ObjectStatus(
+                    obj,
+                    tuple(sorted(p.frame for p in self._prompts(obj))),
+                    tuple(sorted(locked)),
+                    *map(tuple, (tracked, stale, matted, lost)),
+                )
+            )
+        return result
+
+    def origin(self, obj: str) -> str:
+        """Return the hash of all that decides an object's mattes."""
+        return digest(self._track_key(obj), self._refiner_key(obj))
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _number(self, number: int) -> int:
+        """Return the index of a source frame number."""
+        if number not in self._index:
+            low, high = self.clip.numbers[0], self.clip.numbers[-1]
+            gap = " (it is missing there)" if low < number < high else ""
+            raise PromptError(
+                f"{self.clip.path} has no frame {number}{gap}; its frames run from {low} to {high}"
+            )
+        return self._index[number]
+
+    def _find(self, number: int, obj: str) -> PromptDoc | None:
+        return next((p for p in self.doc.prompts if p.frame == number and p.object == obj), None)
+
+    def _prompts(self, obj: str) -> list[PromptDoc]:
+        return [p for p in self.doc.prompts if p.object == obj]
+
+    def _prompt(self, doc: PromptDoc) -> Prompt:
+        key = self._prompt_key(doc)
+        if key not in self._prompt_cache:
+            self._prompt_cache[key] = from_doc(doc, self.path.parent, self.clip.size)
+        return self._prompt_cache[key]
+
+    def _prompt_key(self, doc: PromptDoc) -> str:
+        mask = ""
+        if doc.mask:
+            file = self.path.parent / doc.mask
+            mask = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "missing"
+        seeds = [(list(s.points), s.label, s.radius, s.mode) for s in doc.scribbles]
+        return digest(doc.frame, doc.object, doc.points, doc.box, mask, seeds)
+
+    def _selected(self) -> list[str]:
+        """Return the objects that something was said about."""
+        named = [o for o in self.objects if any(self._prompt(p).selects for p in self._prompts(o))]
+        if not named:
+            raise PromptError(f"nothing is selected in {self.path}; add a point, box, scribble or mask first")
+        return named
+
+    def _track_key(self, obj: str) -> str:
+        cls = TRACKERS.get(self.doc.tracker.name)
+        prompts = sorted(self._prompt_key(p) for p in self._prompts(obj) if self._prompt(p).selects)
+        return digest(
+            "track",
+            self.doc.source.identity,
+            self.doc.tracker.name,
+            cls.version,
+            self.doc.tracker.settings,
+            prompts,
+        )
+
+    def _refiner_key(self, obj: str) -> str:
+        cls = REFINERS.get(self.doc.refiner.name)
+        hair = sorted(
+            digest(p.frame, [(list(s.points), s.radius) for s in p.scribbles if s.mode == "hair"])
+            for p in self._prompts(obj)
+            if any(s.mode == "hair" for s in p.scribbles)
+        )
+        return digest("matte", self.doc.refiner.name, cls.version, self.doc.refiner.settings, hair)
+
+    def _matte_keys(self, obj: str) -> dict[int, str]:
+        """Return, for each tracked frame, the hash its matte should carry; locked mattes keep theirs."""
+        refiner, locked = self._refiner_key(obj), self._locked(obj)
+        keys = {}
+        for n in self.numbers():
+            mask_key = self.cache.key("track", obj, n)
+            if mask_key is None:
+                continue
+            kept = self.cache.key("matte", obj, n) if n in locked else None
+            keys[n] = kept or digest(mask_key, refiner)
+        return keys
+
+    def _locked(self, obj: str) -> set[int]:
+        spans = self.doc.locked.get(obj, [])
+        return {n for n in self.clip.numbers if any(a <= n <= b for a, b in spans)}
+
+    def _hair(self, obj: str) -> list[Hair]:
+        result = []
+        for doc in self._prompts(obj):
+            prompt = self._prompt(doc)
+            if any(s.mode == "hair" for s in prompt.scribbles):
+                index = self._index[doc.frame]
+                mask = read_mask(self.cache, obj, index, doc.frame)
+                result.append(Hair(index, prompt, bounds_of(mask) if mask else None))
+        return result
+
+    def _tracker(self) -> Tracker:
+        return TRACKERS.get(self.doc.tracker.name)(**self.doc.tracker.settings)
+
+    def _refiner(self) -> Refiner:
+        return REFINERS.get(self.doc.refiner.name)(**self.doc.refiner.settings)
+
+    def _soft(self, mask: Mask) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        logits = cv2.resize(mask.logits, self.clip.size, interpolation=cv2.INTER_LINEAR)
+        return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))), np.float32)
+
+    def _keep_mask(self, prompt: Prompt) -> str:
+        """Store the prompt's mask in the shot's folder under its content and return the relative path."""
+        assert prompt.mask is not None
+        content = digest(prompt.mask.shape, hashlib.sha256(prompt.mask.tobytes()).hexdigest())[:8]
+        name = f"{quote(prompt.object, safe=' ')}.{prompt.frame}.{content}.png"
+        file = self.cache.root / "prompts" / name
+        if not file.exists():
+            write_mask_image(file, prompt.mask)
+        return file.relative_to(self.path.parent).as_posix()
+
+
+def _nothing(index: int, obj: str) -> Mask:
+    return Mask(index, obj, np.full((1, 1), -10, np.float32), 0.0)
+
+
+def _portable(path: Path, folder: Path) -> str:
+    """Return a path relative to ``folder`` when it lies near, else absolute."""
+    target, base = path.absolute(), folder.absolute()
+    try:
+        relative = Path(os.path.relpath(target, base))
+    except ValueError:  # another drive
+        return str(target)
+    return relative.as_posix() if relative.parts.count("..") <= 3 else str(target)
+
+
+def _ranges(numbers: set[int], every: Mapping[int, int] | tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return inclusive spans of consecutive frames; a gap in the clip does not split a span."""
+    spans: list[tuple[int, int]] = []
+    joined = False
+    for n in every:
+        if n not in numbers:
+            joined = False
+        elif joined:
+            spans[-1] = (spans[-1][0], n)
+        else:
+            spans.append((n, n))
+            joined = True
+    return spans
