@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from trackmatte.errors import OutputError
 
+EPOCH = "1970:01:01 00:00:00"
+"""Instead of the wall clock, so that the same pixels give the same bytes."""
 PARTIAL = ".partial"
 """Part of every temporary file's name, so that leftovers of a killed run are known."""
 
@@ -89,7 +91,7 @@ def write_image(path: Path, pixels: NDArray[Any], attributes: dict[str, Any], dt
     """
     h, w, c = pixels.shape
     spec = oiio.ImageSpec(w, h, c, dtype)
-    for name, value in attributes.items():
+    for name, value in {"DateTime": EPOCH, **attributes}.items():
         if isinstance(value, tuple):
             spec.attribute(name, *value)
         else:

@@ -65,4 +65,4 @@ def to_display(rgb: NDArray[Any], transfer: Transfer) -> NDArray[np.uint8]:
     if transfer != "display":
         x = np.clip(x, 0, 1)
         x = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.power(x, 1 / 2.4) - 0.055)
-    return np.rint(np.clip(x, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(x, 0, 1) * 255), np.uint8)

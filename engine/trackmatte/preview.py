@@ -29,7 +29,7 @@ _TO_LIGHT = np.where(_CODE <= 0.04045, _CODE / 12.92, ((_CODE + 0.055) / 1.055) 
 def overlay(rgb: Rgb8, alpha: Alpha, tint: tuple[int, int, int] = (255, 40, 40)) -> Rgb8:
     """Return the plate with the subject tinted, (H, W, 3) uint8 sRGB; for the eye, not for a comp."""
     a = 0.5 * alpha[..., None]
-    return np.rint(rgb * (1 - a) + np.array(tint, np.float32) * a).astype(np.uint8)
+    return np.asarray(np.rint(rgb * (1 - a) + np.array(tint, np.float32) * a), np.uint8)
 
 
 def grey(alpha: Alpha) -> Rgb8:
@@ -44,7 +44,7 @@ def cutout(rgb: Rgb8, alpha: Alpha, square: int = 16) -> Rgb8:
     board = np.where((x + y) % 2, np.float32(0.12), np.float32(0.3))[..., None]
     light = _TO_LIGHT[rgb] * alpha[..., None] + board * (1 - alpha[..., None])
     code = np.where(light <= 0.0031308, light * 12.92, 1.055 * np.power(light, 1 / 2.4) - 0.055)
-    return np.rint(np.clip(code, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(code, 0, 1) * 255), np.uint8)
 
 
 VIEWS: dict[str, Callable[[Rgb8, Alpha], Rgb8]] = {
@@ -59,7 +59,7 @@ def row(rgb: Rgb8, alpha: Alpha, label: str) -> Rgb8:
     """Return all views of one frame side by side under a label line."""
     h, w = alpha.shape
     size = (CELL, max(1, round(CELL * h / w)))
-    cells = []
+    cells: list[Rgb8] = []
     for name, view in VIEWS.items():
         picture = cv2.resize(view(rgb, alpha), size, interpolation=cv2.INTER_AREA)
         head = np.full((LABEL, CELL, 3), 24, np.uint8)

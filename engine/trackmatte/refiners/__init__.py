@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from trackmatte.registry import Registry
 
 class Refiner(Protocol):
     """Turns one tracked mask into a matte; frames are independent, so chunks may run in parallel."""
+
+    version: ClassVar[str]
+    """Changes whenever the same input gives another matte, so that cached ones become stale."""
 
     def __init__(self, **settings: Any) -> None: ...
 

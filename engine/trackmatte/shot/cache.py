@@ -24,6 +24,12 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def file_name(obj: str) -> str:
+    """Return an object's name as a file name that every file system takes, one to one."""
+    name = quote(obj, safe=" ")
+    return name.replace(".", "%2E", 1) if name.startswith(".") else name
+
+
 class FrameCache:
     """The folder beside a shot file.
 
@@ -36,7 +42,7 @@ class FrameCache:
 
     def path(self, stage: Stage, obj: str, number: int) -> Path:
         """Return the file of one frame."""
-        return self.root / stage / quote(obj, safe=" ") / f"{number:06d}.tif"
+        return self.root / stage / file_name(obj) / f"{number:06d}.tif"
 
     def info(self, stage: Stage, obj: str, number: int) -> dict[str, Any] | None:
         """Return what the cached frame says of itself, or None when missing or damaged."""
@@ -64,7 +70,7 @@ class FrameCache:
     def save_state(self, name: str, key: str, index: int, arrays: dict[str, NDArray[Any]]) -> None:
         """Keep a tracker's state after frame ``index`` of the pass ``key``."""
         with atomic(self.root / "state" / f"{name}.npz") as temporary, temporary.open("wb") as f:
-            np.savez(f, **arrays, __key=np.array(key), __index=np.array(index))
+            np.savez(f, allow_pickle=False, __key=np.array(key), __index=np.array(index), **arrays)
 
     def load_state(self, name: str, key: str) -> tuple[int, dict[str, NDArray[Any]]] | None:
         """Return (index, arrays) of the pass ``key``, or None when there is none or it is another's."""

@@ -38,7 +38,7 @@ def read_mask_image(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
         )
     scale = np.iinfo(pixels.dtype).max if np.issubdtype(pixels.dtype, np.integer) else 1
     grey = pixels.max(axis=2).astype(np.float32) / np.float32(scale)
-    return np.clip(np.nan_to_num(grey), 0, 1)
+    return np.asarray(np.clip(np.nan_to_num(grey), 0, 1), np.float32)
 
 
 def write_mask_image(path: Path, mask: NDArray[np.generic]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -43,7 +44,8 @@ class Hair:
         (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = self.bounds, bounds
         sx, sy = (bx1 - bx0) / (ax1 - ax0), (by1 - by0) / (ay1 - ay0)
         move = np.array([[sx, 0, (bx0 - ax0 * sx) * w], [0, sy, (by0 - ay0 * sy) * h]])
-        return cv2.warpAffine(hair.astype(np.uint8), move, (w, h), flags=cv2.INTER_NEAREST) > 0
+        moved = cv2.warpAffine(hair.astype(np.uint8), move, (w, h), flags=cv2.INTER_NEAREST)
+        return np.asarray(moved > 0)
 
 
 def bounds_of(mask: Mask) -> Bounds | None:
@@ -82,8 +84,7 @@ def refine_frames(
                 strokes = min(hair.get(obj, ()), key=lambda s: abs(s.index - frame.index), default=None)
                 region = strokes.on(frame.size, bounds_of(mask)) if strokes else None
                 matte = refiner.refine(frame, mask, region)
-                alpha, number = matte.alpha, frame.number
-                writes.put(lambda o=obj, n=number, a=alpha, k=key: cache.write("matte", o, n, a, {"key": k}))
+                writes.put(partial(cache.write, "matte", obj, frame.number, matte.alpha, {"key": key}))
             worked += 1
             yield Progress("refine", worked, len(wanted), frame.number, time.monotonic() - begin, worked)
 

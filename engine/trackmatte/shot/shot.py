@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Literal
-from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ from trackmatte.progress import Progress
 from trackmatte.prompt import Prompt
 from trackmatte.refiners import REFINERS, Refiner
 from trackmatte.shot import document
-from trackmatte.shot.cache import FrameCache, digest
+from trackmatte.shot.cache import FrameCache, digest, file_name
 from trackmatte.shot.document import PartDoc, PromptDoc, ShotDoc, SourceDoc
 from trackmatte.shot.prompts import from_doc, merge, to_doc, write_mask_image
 from trackmatte.shot.refining import Hair, bounds_of, read_mask, refine_frames
@@ -322,7 +322,7 @@ class Shot:
         with WriteBehind() as writes:
             for done, number in enumerate(numbers, 1):
                 matte = self.read_matte(obj, number)
-                writes.put(lambda m=matte, n=number: writer.write(m, n))
+                writes.put(partial(writer.write, matte, number))
                 yield Progress("export", done, len(numbers), number, monotonic() - begin, done)
 
     def read_matte(self, obj: str, number: int) -> Matte:
@@ -345,7 +345,10 @@ class Shot:
         result = []
         for obj in self.objects:
             key, locked, wanted = self._track_key(obj), self._locked(obj), self._matte_keys(obj)
-            tracked, stale, matted, lost = [], [], [], []
+            tracked: list[int] = []
+            stale: list[int] = []
+            matted: list[int] = []
+            lost: list[int] = []
             for n in self.numbers():
                 found = self.cache.info("track", obj, n)
                 if found is None:
@@ -360,7 +363,10 @@ class Shot:
                     obj,
                     tuple(sorted(p.frame for p in self._prompts(obj))),
                     tuple(sorted(locked)),
-                    *map(tuple, (tracked, stale, matted, lost)),
+                    tuple(tracked),
+                    tuple(stale),
+                    tuple(matted),
+                    tuple(lost),
                 )
             )
         return result
@@ -388,17 +394,18 @@ class Shot:
         return [p for p in self.doc.prompts if p.object == obj]
 
     def _prompt(self, doc: PromptDoc) -> Prompt:
-        key = self._prompt_key(doc)
+        key = self._prompt_key(doc, "hint", "paint", "hair")
         if key not in self._prompt_cache:
             self._prompt_cache[key] = from_doc(doc, self.path.parent, self.clip.size)
         return self._prompt_cache[key]
 
-    def _prompt_key(self, doc: PromptDoc) -> str:
+    def _prompt_key(self, doc: PromptDoc, *modes: str) -> str:
+        """Return the hash of what a prompt says, with the strokes of the given modes."""
         mask = ""
         if doc.mask:
             file = self.path.parent / doc.mask
             mask = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "missing"
-        seeds = [(list(s.points), s.label, s.radius, s.mode) for s in doc.scribbles]
+        seeds = [(list(s.points), s.label, s.radius, s.mode) for s in doc.scribbles if s.mode in modes]
         return digest(doc.frame, doc.object, doc.points, doc.box, mask, seeds)
 
     def _selected(self) -> list[str]:
@@ -410,7 +417,7 @@ class Shot:
 
     def _track_key(self, obj: str) -> str:
         cls = TRACKERS.get(self.doc.tracker.name)
-        prompts = sorted(self._prompt_key(p) for p in self._prompts(obj) if self._prompt(p).selects)
+        prompts = sorted(self._prompt_key(p, "hint", "paint") for p in self._prompts(obj) if self._prompt(p).selects)
         return digest(
             "track",
             self.doc.source.identity,
@@ -469,7 +476,7 @@ class Shot:
         """Store the prompt's mask in the shot's folder under its content and return the relative path."""
         assert prompt.mask is not None
         content = digest(prompt.mask.shape, hashlib.sha256(prompt.mask.tobytes()).hexdigest())[:8]
-        name = f"{quote(prompt.object, safe=' ')}.{prompt.frame}.{content}.png"
+        name = f"{file_name(prompt.object)}.{prompt.frame}.{content}.png"
         file = self.cache.root / "prompts" / name
         if not file.exists():
             write_mask_image(file, prompt.mask)
@@ -490,7 +497,7 @@ def _portable(path: Path, folder: Path) -> str:
     return relative.as_posix() if relative.parts.count("..") <= 3 else str(target)
 
 
-def _ranges(numbers: set[int], every: Mapping[int, int] | tuple[int, ...]) -> list[tuple[int, int]]:
+def _ranges(numbers: set[int], every: Sequence[int]) -> list[tuple[int, int]]:
     """Return inclusive spans of consecutive frames; a gap in the clip does not split a span."""
     spans: list[tuple[int, int]] = []
     joined = False

@@ -101,10 +101,11 @@ class TrackRun:
         needs = self.needs[direction]
         forward = direction == "forward"
         need = set().union(*needs.values())
+        sign: Literal[1, -1] = 1 if forward else -1
         if forward:
-            start, stop, sign = min(self.jobs[o].first for o in needs), max(need), 1
+            start, stop = min(self.jobs[o].first for o in needs), max(need)
         else:
-            start, stop, sign = max(self.jobs[o].last for o in needs), min(need), -1
+            start, stop = max(self.jobs[o].last for o in needs), min(need)
         key = digest(direction, sorted(job.key for job in self.jobs.values()))
         self.tracker.rewind()
         saved = self.cache.load_state(direction, key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from numpy.typing import NDArray
 
@@ -20,6 +20,9 @@ class Tracker(Protocol):
     ``step`` on a prompted frame returns that prompt's mask exactly and re-anchors the tracker there.
     The caller makes the second direction with a second pass (``rewind``, then ``step`` downwards).
     """
+
+    version: ClassVar[str]
+    """Changes whenever the same input gives other masks, so that cached ones become stale."""
 
     def __init__(self, **settings: Any) -> None: ...
 

@@ -27,7 +27,6 @@ class ExrWriter:
         attributes = {
             "compression": "zip",
             "oiio:ColorSpace": "data",
-            "DateTime": "1970:01:01 00:00:00",  # a wall clock would make equal frames differ
             "framesPerSecond": ("rational", (rate.numerator, rate.denominator)),
             "Software": f"Trackmatte {__version__}",
             "trackmatte:object": matte.object,
