@@ -19,8 +19,8 @@ from trackmatte.errors import OutputError
 
 EPOCH = "1970:01:01 00:00:00"
 """Instead of the wall clock, so that the same pixels give the same bytes."""
-PARTIAL = ".partial"
-"""Part of every temporary file's name, so that leftovers of a killed run are known."""
+PARTIAL = ".trackmatte-partial"
+"""Ending of every temporary file, so that leftovers of a killed run are known and match no ``*.exr``."""
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def atomic(path: Path) -> Iterator[Path]:
     ------
     OutputError : the file cannot be written; ``path`` is untouched and no leftover stays.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{PARTIAL}{path.suffix}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -97,7 +97,7 @@ def write_image(path: Path, pixels: NDArray[Any], attributes: dict[str, Any], dt
         else:
             spec.attribute(name, value)
     with atomic(path) as temporary:
-        out = oiio.ImageOutput.create(str(temporary))
+        out = oiio.ImageOutput.create(path.suffix[1:])
         if out is None:
             raise write_error(path, oiio.geterror())
         ok = out.open(str(temporary), spec) and out.write_image(np.ascontiguousarray(pixels))
@@ -150,6 +150,6 @@ def _info(source: Any) -> dict[str, Any] | None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete temporary files that a killed run left below ``folder``."""
-    for leftover in folder.rglob(f".*{PARTIAL}*"):
+    """Delete temporary files that a killed run left in ``folder``."""
+    for leftover in folder.glob(f".*{PARTIAL}"):
         leftover.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trackmatte.cli.report import Report
 from trackmatte.errors import OutputError, ShotError
+from trackmatte.files import remove_leftovers
 from trackmatte.preview import cutout, overlay, row, write_movie, write_sheet
 from trackmatte.progress import Progress
 from trackmatte.shot import Shot
@@ -51,6 +52,7 @@ def run_export(shot: Shot, folder: Path, form: str, *, overwrite: bool, report: 
     OutputError : the folder cannot be written, or a file exists.
     """
     writer_class = WRITERS.get(form)
+    remove_leftovers(folder)
     stem, padding = clip_stem(shot.doc.source.path), max(4, getattr(shot.clip, "padding", 4))
     written = []
     for obj in shot.objects:

@@ -84,4 +84,5 @@ class FrameCache:
 
     def clean(self) -> None:
         """Delete what a killed run left half-written."""
-        remove_leftovers(self.root)
+        for folder in [self.root, *self.root.glob("*/"), *self.root.glob("*/*/")]:
+            remove_leftovers(folder)
