@@ -1,0 +1,188 @@
+"""What every registered tracker, refiner and writer must do, whoever wrote it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import disc
+from trackmatte.errors import OutputError, UsageError
+from trackmatte.frame import Frame
+from trackmatte.mask import Mask
+from trackmatte.matte import Matte
+from trackmatte.prompt import Box, Prompt
+from trackmatte.refiners import REFINERS, Refiner
+from trackmatte.trackers import TRACKERS, Tracker
+from trackmatte.writers import WRITERS, Delivery
+
+SIZE = (160, 96)
+
+
+def frame(i: int, size: tuple[int, int] = SIZE) -> Frame:
+    return Frame(i, 1001 + i, Fraction(i, 24), disc.plate_at(i, size))
+
+
+def truth(i: int, size: tuple[int, int] = SIZE) -> np.ndarray:
+    return disc.alpha_at(i, size) > 0.5
+
+
+def logits(i: int, size: tuple[int, int] = SIZE) -> np.ndarray:
+    return (disc.alpha_at(i, size) - 0.5) * 12
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / max(1, (a | b).sum()))
+
+
+@pytest.fixture(params=[n for n in TRACKERS if n != "fake"])
+def tracker(request: pytest.FixtureRequest) -> Tracker:
+    return TRACKERS.get(request.param)()
+
+
+@pytest.fixture(params=list(REFINERS))
+def refiner(request: pytest.FixtureRequest) -> Refiner:
+    return REFINERS.get(request.param)()
+
+
+class TestTracker:
+    def test_follows_the_subject_both_ways_from_the_middle(self, tracker: Tracker) -> None:
+        tracker.prompt(frame(4), Prompt(1005, mask=truth(4)))
+        for order in (range(4, 9), range(4, -1, -1)):
+            tracker.rewind()
+            for i in order:
+                (mask,) = tracker.step(frame(i))
+                assert mask.index == i
+                assert mask.object == "subject"
+                assert mask.logits.dtype == np.float32
+                assert 0 <= mask.score <= 1
+                assert np.isfinite(mask.logits).all()
+                assert iou(mask.binary, truth(i)) > 0.85
+
+    def test_prompted_frame_is_honoured_exactly(self, tracker: Tracker) -> None:
+        tracker.prompt(frame(0), Prompt(1001, mask=truth(0)))
+        odd = np.zeros(SIZE[::-1], bool)
+        odd[20:70, 30:50] = True
+        tracker.prompt(frame(3), Prompt(1004, mask=odd))
+        tracker.rewind()
+        masks = [tracker.step(frame(i))[0] for i in range(4)]
+        np.testing.assert_array_equal(masks[0].binary, truth(0))
+        np.testing.assert_array_equal(masks[3].binary, odd)
+
+    def test_restored_state_goes_on_with_the_same_bytes(self, tracker: Tracker) -> None:
+        prompt = Prompt(1001, mask=truth(0))
+        tracker.prompt(frame(0), prompt)
+        tracker.rewind()
+        for i in range(3):
+            tracker.step(frame(i))
+        state = {k: np.array(v) for k, v in tracker.snapshot().items()}
+        rest = [tracker.step(frame(i))[0] for i in range(3, 6)]
+        other = type(tracker)()
+        other.prompt(frame(0), prompt)
+        other.rewind()
+        other.restore(state)
+        for i, expected in enumerate(rest, 3):
+            (mask,) = other.step(frame(i))
+            assert mask.logits.tobytes() == expected.logits.tobytes()
+            assert mask.score == expected.score
+
+    def test_objects_do_not_change_each_other(self, tracker: Tracker) -> None:
+        other = type(tracker)()
+        for t in (tracker, other):
+            t.prompt(frame(0), Prompt(1001, "a", mask=truth(0)))
+        other.prompt(frame(0), Prompt(1001, "b", mask=np.roll(truth(0), 30, 1)))
+        for t in (tracker, other):
+            t.rewind()
+        for i in range(3):
+            alone, both = tracker.step(frame(i)), other.step(frame(i))
+            assert [m.object for m in both] == ["a", "b"]
+            np.testing.assert_array_equal(alone[0].logits, both[0].logits)
+
+    def test_state_does_not_grow(self, tracker: Tracker) -> None:
+        tracker.prompt(frame(0), Prompt(1001, mask=truth(0)))
+        tracker.rewind()
+        sizes = []
+        for i in range(24):
+            tracker.step(frame(i))
+            sizes.append(sum(np.asarray(v).nbytes for v in tracker.snapshot().values()))
+        assert max(sizes[12:]) <= max(sizes[:12]) * 1.1
+
+    @pytest.mark.parametrize("size", [(3, 40), (41, 97), (1, 1), (97, 41)])
+    def test_any_frame_size(self, tracker: Tracker, size: tuple[int, int]) -> None:
+        whole = np.ones(size[::-1], bool)
+        tracker.prompt(frame(0, size), Prompt(1001, mask=whole))
+        tracker.rewind()
+        for i in range(2):
+            (mask,) = tracker.step(frame(i, size))
+            assert np.isfinite(mask.logits).all()
+
+    def test_box_prompt_selects_the_disc(self, tracker: Tracker) -> None:
+        mask = tracker.prompt(frame(0), Prompt(1001, box=Box(0.2, 0.2, 0.5, 0.8)))
+        assert iou(mask.binary, truth(0)) > 0.8
+
+
+class TestRefiner:
+    def test_stays_with_a_good_mask_and_in_range(self, refiner: Refiner) -> None:
+        matte = refiner.refine(frame(0), Mask(0, "subject", logits(0), 1.0))
+        assert matte.alpha.shape == SIZE[::-1]
+        assert matte.alpha.dtype == np.float32
+        assert 0 <= matte.alpha.min() <= matte.alpha.max() <= 1
+        assert np.abs(matte.alpha - disc.alpha_at(0, SIZE)).mean() < 0.02
+
+    def test_core_and_far_background_are_untouched(self, refiner: Refiner) -> None:
+        size = (480, 270)
+        a = refiner.refine(frame(0, size), Mask(0, "s", logits(0, size), 1.0)).alpha
+        yy, xx = np.mgrid[: size[1], : size[0]] + 0.5
+        d = size[1] / 5 - np.hypot(xx - size[0] * 0.35, yy - size[1] * 0.5)
+        assert (a[d > size[1] / 7] == 1).all()
+        assert (a[d < -size[1] / 4] == 0).all()
+
+    def test_masks_of_another_scale(self, refiner: Refiner) -> None:
+        size = (480, 270)
+        small = logits(0, (240, 135))
+        matte = refiner.refine(frame(0, size), Mask(0, "s", small, 1.0))
+        assert matte.alpha.shape == size[::-1]
+        assert np.abs(matte.alpha - disc.alpha_at(0, size)).mean() < 0.02
+
+    @pytest.mark.parametrize("fill", [-8.0, 8.0])
+    def test_empty_and_full(self, refiner: Refiner, fill: float) -> None:
+        mask = Mask(0, "s", np.full((48, 80), fill, np.float32), 1.0)
+        alpha = refiner.refine(frame(0), mask).alpha
+        np.testing.assert_array_equal(alpha, np.full(SIZE[::-1], fill > 0, np.float32))
+
+    @pytest.mark.parametrize("size", [(3, 40), (1, 1), (41, 97)])
+    def test_any_frame_size(self, refiner: Refiner, size: tuple[int, int]) -> None:
+        mask = Mask(0, "s", np.linspace(-3, 3, 25, dtype=np.float32).reshape(5, 5), 1.0)
+        assert np.isfinite(refiner.refine(frame(0, size), mask).alpha).all()
+
+    def test_non_finite_plates(self, refiner: Refiner) -> None:
+        rgb = disc.plate_at(0, SIZE).astype(np.float32) / 255
+        rgb[30:40, 50:60] = np.nan
+        rgb[50:52] = np.inf
+        plate = Frame(0, 1, Fraction(0), rgb, "linear")
+        alpha = refiner.refine(plate, Mask(0, "s", logits(0), 1.0)).alpha
+        assert np.isfinite(alpha).all()
+
+    def test_same_input_same_bytes(self, refiner: Refiner) -> None:
+        one, two = (refiner.refine(frame(0), Mask(0, "s", logits(0), 1.0)).alpha for _ in range(2))
+        assert one.tobytes() == two.tobytes()
+
+
+@pytest.mark.parametrize("name", list(WRITERS))
+def test_writer_is_reproducible_and_never_overwrites(name: str, tmp_path: Path) -> None:
+    matte = Matte(0, "s", disc.alpha_at(0, SIZE))
+    delivery = Delivery(tmp_path, "m")
+    first = WRITERS.get(name)(delivery).write(matte, 1001)
+    assert first.name.startswith("m.1001.")
+    data = first.read_bytes()
+    with pytest.raises(OutputError, match="exists"):
+        WRITERS.get(name)(delivery).write(matte, 1001)
+    assert WRITERS.get(name)(Delivery(tmp_path, "n")).write(matte, 1001).read_bytes() == data
+    assert [p.name for p in tmp_path.iterdir() if "partial" in p.name] == []
+
+
+def test_registry_names_what_there_is() -> None:
+    with pytest.raises(UsageError, match=r"no tracker is called 'x'; there are: .*flow"):
+        TRACKERS.get("x")
