@@ -1,4 +1,4 @@
-"""The command line as a user runs it, on clips these tests encode, with the cheap tracker of tests/fake.py."""
+"""The command line as a user runs it, on clips made here, with the cheap tracker of tests/fake.py."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_json_events_are_one_object_a_line(
     events = [json.loads(line) for line in out.splitlines()]
     assert err == ""
     stages = [e["stage"] for e in events if e["event"] == "progress"]
-    assert [s for s in dict.fromkeys(stages)] == ["track", "refine", "export"]
+    assert list(dict.fromkeys(stages)) == ["track", "refine", "export"]
     assert stages.count("track") == 6
     assert events[-1]["event"] == "written"
     assert events[-1]["frames"] == list(range(1001, 1007))

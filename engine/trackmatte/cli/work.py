@@ -39,8 +39,7 @@ def run_track(shot: Shot, report: Report) -> None:
 
 def tell_skipped(shot: Shot, report: Report) -> None:
     """Name the frames that could not be decoded and were left out."""
-    if shot.clip.skipped:
-        numbers = sorted(shot.clip.numbers[i] for i in shot.clip.skipped)
+    if numbers := sorted(shot.skipped()):
         report.note(f"frames that cannot be decoded were left out: {spans(numbers)}")
 
 
@@ -60,7 +59,7 @@ def run_export(shot: Shot, folder: Path, form: str, *, overwrite: bool, report: 
         delivery = Delivery(folder, name, padding, shot.clip.rate, overwrite, shot.origin(obj))
         writer: Writer = writer_class(delivery)
         report.follow(shot.render(obj, writer))
-        numbers = shot.numbers()
+        numbers = [n for n in shot.numbers() if n not in shot.skipped()]
         pattern = str(folder / f"{name}.{'#' * padding}{writer.suffix}")
         written.append(f"{pattern} {spans(numbers)}")
         report.event("written", object=obj, pattern=pattern, frames=numbers)

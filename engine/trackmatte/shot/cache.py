@@ -12,7 +12,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from trackmatte.files import atomic, read_array, read_info, remove_leftovers, write_array
+from trackmatte.files import atomic, read_array, read_info, remove_leftovers, write_array, write_bytes
 
 Stage = Literal["track", "forward", "matte"]
 """``track``: final masks; ``forward``: one-sided masks waiting for the backward pass; ``matte``: alpha."""
@@ -81,6 +81,18 @@ class FrameCache:
                 return int(f["__index"]), {k: f[k] for k in f.files if not k.startswith("__")}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
+
+    def save_skipped(self, numbers: set[int]) -> None:
+        """Remember the frames that cannot be decoded, so that no later run waits for them."""
+        if numbers:
+            write_bytes(self.root / "skipped.json", json.dumps(sorted(numbers)).encode())
+
+    def load_skipped(self) -> set[int]:
+        """Return what `save_skipped` kept."""
+        try:
+            return set(json.loads((self.root / "skipped.json").read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return set()
 
     def clean(self) -> None:
         """Delete what a killed run left half-written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from trackmatte.errors import ClipError, PromptError
 from trackmatte.files import write_image
 from trackmatte.media import open_clip
 from trackmatte.prompt import Box, Point, Prompt, Scribble
-from trackmatte.shot.document import PromptDoc, ScribbleDoc
+from trackmatte.shot.cache import digest, file_name
+from trackmatte.shot.document import PromptDoc, ScribbleDoc, ShotDoc
 
 
 def read_mask_image(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -87,3 +89,95 @@ def merge(old: Prompt, new: Prompt) -> Prompt:
         mask=old.mask if new.mask is None else new.mask,
         scribbles=(*old.scribbles, *new.scribbles),
     )
+
+
+class PromptBook:
+    """The prompts of a shot file, with the masks they name, and the hashes that make frames stale.
+
+    Parameters
+    ----------
+    doc : the shot file; the book changes its list of prompts in place.
+    folder : where the shot file lies; its relative paths start there.
+    masks : where masks given by the artist are kept, below ``folder``.
+    size : (width, height) of the clip in pixels.
+    """
+
+    def __init__(self, doc: ShotDoc, folder: Path, masks: Path, size: tuple[int, int]) -> None:
+        self.doc, self.folder, self.masks, self.size = doc, folder, masks, size
+        self._loaded: dict[str, Prompt] = {}
+
+    @property
+    def objects(self) -> list[str]:
+        """Names of the objects, in order of first prompt in the file."""
+        return list(dict.fromkeys(p.object for p in self.doc.prompts))
+
+    def find(self, number: int, obj: str) -> PromptDoc | None:
+        """Return what was said about an object on a frame."""
+        return next((p for p in self.doc.prompts if p.frame == number and p.object == obj), None)
+
+    def of(self, obj: str) -> list[Prompt]:
+        """Return everything said about an object, by frame.
+
+        Raises
+        ------
+        PromptError : a position lies outside the frame, or a mask image does not fit.
+        """
+        return sorted((self.load(p) for p in self.doc.prompts if p.object == obj), key=lambda p: p.frame)
+
+    def load(self, doc: PromptDoc) -> Prompt:
+        """Return an entry as a prompt, its mask read once.
+
+        Raises
+        ------
+        PromptError : a position lies outside the frame, or the mask image does not fit.
+        """
+        key = self._hash(doc, "hint", "paint", "hair")
+        if key not in self._loaded:
+            self._loaded[key] = from_doc(doc, self.folder, self.size)
+        return self._loaded[key]
+
+    def put(self, prompt: Prompt) -> None:
+        """Enter a prompt in place of what was said about the object on that frame; its mask is stored."""
+        entry = to_doc(prompt, None if prompt.mask is None else self._keep(prompt))
+        old = self.find(prompt.frame, prompt.object)
+        if old is None:
+            self.doc.prompts.append(entry)
+        else:
+            self.doc.prompts[self.doc.prompts.index(old)] = entry
+
+    def key(self, obj: str) -> list[str]:
+        """Return the hashes of all that decides an object's masks."""
+        return sorted(
+            self._hash(p, "hint", "paint")
+            for p in self.doc.prompts
+            if p.object == obj and self.load(p).selects
+        )
+
+    def hair(self, obj: str) -> list[Prompt]:
+        """Return the prompts of an object that carry hair strokes."""
+        return [p for p in self.of(obj) if any(s.mode == "hair" for s in p.scribbles)]
+
+    def hair_key(self, obj: str) -> list[str]:
+        """Return the hashes of an object's hair strokes."""
+        return [
+            digest(p.frame, [(s.points, s.radius) for s in p.scribbles if s.mode == "hair"])
+            for p in self.hair(obj)
+        ]
+
+    def _hash(self, doc: PromptDoc, *modes: str) -> str:
+        """Return the hash of what an entry says, with the strokes of the given modes."""
+        mask = ""
+        if doc.mask:
+            file = self.folder / doc.mask
+            mask = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "missing"
+        strokes = [(s.points, s.label, s.radius, s.mode) for s in doc.scribbles if s.mode in modes]
+        return digest(doc.frame, doc.object, doc.points, doc.box, mask, strokes)
+
+    def _keep(self, prompt: Prompt) -> str:
+        """Store the prompt's mask under its content and return the path for the shot file."""
+        assert prompt.mask is not None
+        content = digest(prompt.mask.shape, hashlib.sha256(prompt.mask.tobytes()).hexdigest())[:8]
+        file = self.masks / f"{file_name(prompt.object)}.{prompt.frame}.{content}.png"
+        if not file.exists():
+            write_mask_image(file, prompt.mask)
+        return file.relative_to(self.folder).as_posix()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -22,33 +20,19 @@ from trackmatte.progress import Progress
 from trackmatte.prompt import Prompt
 from trackmatte.refiners import REFINERS, Refiner
 from trackmatte.shot import document
-from trackmatte.shot.cache import FrameCache, digest, file_name
-from trackmatte.shot.document import PartDoc, PromptDoc, ShotDoc, SourceDoc
-from trackmatte.shot.prompts import from_doc, merge, to_doc, write_mask_image
+from trackmatte.shot.cache import FrameCache
+from trackmatte.shot.document import PartDoc, ShotDoc, SourceDoc
+from trackmatte.shot.keys import Keys
+from trackmatte.shot.prompts import PromptBook, merge
 from trackmatte.shot.refining import Hair, bounds_of, read_mask, refine_frames
+from trackmatte.shot.spans import in_spans, join_spans
+from trackmatte.shot.status import ObjectStatus
 from trackmatte.shot.tracking import Job, TrackRun
 from trackmatte.trackers import TRACKERS, Tracker
 from trackmatte.writers import Writer
 from trackmatte.writers.behind import WriteBehind
 
 DEFAULT_TRACKER, DEFAULT_REFINER = "flow", "closed_form"
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectStatus:
-    """Where one object stands; every tuple holds source frame numbers."""
-
-    object: str
-    prompted: tuple[int, ...]
-    locked: tuple[int, ...]
-    tracked: tuple[int, ...]
-    """Masks that are up to date or locked."""
-    stale: tuple[int, ...]
-    """Masks made from other prompts or settings than the present ones."""
-    matted: tuple[int, ...]
-    """Mattes that are up to date or locked."""
-    lost: tuple[int, ...]
-    """Tracked frames on which the subject was not found."""
 
 
 class Shot:
@@ -62,7 +46,8 @@ class Shot:
         self.path, self.doc, self.clip = path, doc, clip
         self.cache = FrameCache(path.with_name(path.name.removesuffix(document.SUFFIX) + ".shot"))
         self._index = {number: index for index, number in enumerate(clip.numbers)}
-        self._prompt_cache: dict[str, Prompt] = {}
+        self.prompts = PromptBook(doc, path.parent, self.cache.root / "prompts", clip.size)
+        self.keys = Keys(doc, self.prompts, self.cache)
         self._fresh = False
 
     # -- making, opening, saving -------------------------------------------------------------------
@@ -147,8 +132,8 @@ class Shot:
             if doc.range is not None:
                 shot.set_range(*doc.range)
             for prompt in doc.prompts:
-                shot._number(prompt.frame)
-                shot._prompt(prompt)
+                shot._index_of(prompt.frame)
+                shot.prompts.load(prompt)
         except BaseException:
             shot.close()
             raise
@@ -182,7 +167,7 @@ class Shot:
     @property
     def objects(self) -> list[str]:
         """Names of the objects, in order of first prompt in the file."""
-        return list(dict.fromkeys(p.object for p in self.doc.prompts))
+        return self.prompts.objects
 
     def set_range(self, first: int, last: int) -> None:
         """Set in and out, inclusive source numbers.
@@ -207,6 +192,10 @@ class Shot:
         first, last = self.doc.range
         return [n for n in self.clip.numbers if first <= n <= last]
 
+    def skipped(self) -> set[int]:
+        """Source numbers of the frames found undecodable so far and left out (``on_error="skip"``)."""
+        return self.cache.load_skipped() | {self.clip.numbers[i] for i in self.clip.skipped}
+
     def add(self, prompt: Prompt, *, replace: bool = False) -> Mask:
         """Say something about an object on a frame and return its mask there.
 
@@ -217,26 +206,19 @@ class Shot:
         Raises
         ------
         PromptError : the frame is not in the clip, or the prompt contradicts itself or selects nothing.
+        ShotError : the frame is locked.
         """
-        index = self._number(prompt.frame)
-        old = self._find(prompt.frame, prompt.object)
-        whole = prompt
+        index, obj = self._index_of(prompt.frame), prompt.object
+        if prompt.selects and prompt.frame in self._locked(obj):
+            raise ShotError(f"frame {prompt.frame} of {obj!r} is locked; unlock it before you correct it")
+        old = self.prompts.find(prompt.frame, obj)
         if old is not None and not replace:
-            whole = merge(self._prompt(old), prompt)
-        elif not replace and whole.mask is None and whole.box is None:
-            seen = read_mask(self.cache, prompt.object, index, prompt.frame)
-            if seen is not None and seen.binary.any():
-                whole = merge(Prompt(prompt.frame, prompt.object, mask=self._soft(seen)), prompt)
+            prompt = merge(self.prompts.load(old), prompt)
+        elif not replace and prompt.selects and prompt.mask is None and prompt.box is None:
+            prompt = self._seen(prompt)
         frame = self.clip[index]
-        mask = self._tracker().prompt(frame, whole) if whole.selects else _nothing(index, prompt.object)
-        kept = None
-        if whole.mask is not None:
-            kept = self._keep_mask(whole)
-        entry = to_doc(whole, kept)
-        if old is None:
-            self.doc.prompts.append(entry)
-        else:
-            self.doc.prompts[self.doc.prompts.index(old)] = entry
+        mask = self._tracker().prompt(frame, prompt) if prompt.selects else _nothing(index, obj)
+        self.prompts.put(prompt)
         return mask
 
     def remove(self, number: int, obj: str) -> None:
@@ -246,7 +228,7 @@ class Shot:
         ------
         PromptError : nothing was said there.
         """
-        old = self._find(number, obj)
+        old = self.prompts.find(number, obj)
         if old is None:
             raise PromptError(f"{obj!r} has no prompt on frame {number}")
         self.doc.prompts.remove(old)
@@ -263,12 +245,12 @@ class Shot:
         if not numbers or bare:
             at = f"frame {bare[0]} of {obj!r} is not tracked" if bare else "the clip has no such frames"
             raise ShotError(f"cannot lock {first}-{last}: {at}; lock frames that have a mask")
-        self.doc.locked[obj] = _ranges({*self._locked(obj), *numbers}, self.clip.numbers)
+        self.doc.locked[obj] = join_spans({*self._locked(obj), *numbers}, self.clip.numbers)
 
     def unlock(self, obj: str, first: int, last: int) -> None:
         """Let an object's frames from ``first`` to ``last`` be recomputed again."""
         left = {n for n in self._locked(obj) if not first <= n <= last}
-        self.doc.locked[obj] = _ranges(left, self.clip.numbers)
+        self.doc.locked[obj] = join_spans(left, self.clip.numbers)
         if not left:
             del self.doc.locked[obj]
 
@@ -287,16 +269,19 @@ class Shot:
         """
         jobs = []
         for obj in self._selected():
-            key = self._track_key(obj)
-            locked = self._locked(obj)
+            key = self.keys.track(obj)
+            settled = self._locked(obj) | self.skipped()
             wanted = frozenset(
                 self._index[n]
                 for n in self.numbers()
-                if n not in locked and self.cache.key("track", obj, n) != key
+                if n not in settled and self.cache.key("track", obj, n) != key
             )
-            prompts = {self._index[p.frame]: self._prompt(p) for p in self._prompts(obj)}
-            jobs.append(Job(obj, key, {i: p for i, p in prompts.items() if p.selects}, wanted))
-        yield from TrackRun(self.clip, self.cache, self._tracker(), [j for j in jobs if j.wanted])
+            prompts = {self._index[p.frame]: p for p in self.prompts.of(obj) if p.selects}
+            jobs.append(Job(obj, key, prompts, wanted))
+        try:
+            yield from TrackRun(self.clip, self.cache, self._tracker(), [j for j in jobs if j.wanted])
+        finally:
+            self.cache.save_skipped(self.skipped())
 
     def matte(self) -> Iterator[Progress]:
         """Refine every mask between in and out whose matte is missing or stale; yields after each frame."""
@@ -304,7 +289,7 @@ class Shot:
         hair: dict[str, list[Hair]] = {}
         for obj in self._selected():
             hair[obj] = self._hair(obj)
-            for number, key in self._matte_keys(obj).items():
+            for number, key in self.keys.mattes(obj, self.numbers(), self._locked(obj)).items():
                 if self.cache.key("matte", obj, number) != key:
                     wanted.setdefault(self._index[number], {})[obj] = key
         yield from refine_frames(self.clip, self.cache, self._refiner(), dict(sorted(wanted.items())), hair)
@@ -317,7 +302,7 @@ class Shot:
         ShotError : a frame has no up-to-date matte.
         OutputError : it cannot be written.
         """
-        numbers = [n for n in self.numbers() if self._index[n] not in self.clip.skipped]
+        numbers = [n for n in self.numbers() if n not in self.skipped()]
         begin = monotonic()
         with WriteBehind() as writes:
             for done, number in enumerate(numbers, 1):
@@ -344,7 +329,11 @@ class Shot:
         """Return where each object stands between in and out."""
         result = []
         for obj in self.objects:
-            key, locked, wanted = self._track_key(obj), self._locked(obj), self._matte_keys(obj)
+            key, locked, wanted = (
+                self.keys.track(obj),
+                self._locked(obj),
+                self.keys.mattes(obj, self.numbers(), self._locked(obj)),
+            )
             tracked: list[int] = []
             stale: list[int] = []
             matted: list[int] = []
@@ -361,7 +350,7 @@ class Shot:
             result.append(
                 ObjectStatus(
                     obj,
-                    tuple(sorted(p.frame for p in self._prompts(obj))),
+                    tuple(p.frame for p in self.prompts.of(obj)),
                     tuple(sorted(locked)),
                     tuple(tracked),
                     tuple(stale),
@@ -373,11 +362,11 @@ class Shot:
 
     def origin(self, obj: str) -> str:
         """Return the hash of all that decides an object's mattes."""
-        return digest(self._track_key(obj), self._refiner_key(obj))
+        return self.keys.origin(obj)
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _number(self, number: int) -> int:
+    def _index_of(self, number: int) -> int:
         """Return the index of a source frame number."""
         if number not in self._index:
             low, high = self.clip.numbers[0], self.clip.numbers[-1]
@@ -387,100 +376,38 @@ class Shot:
             )
         return self._index[number]
 
-    def _find(self, number: int, obj: str) -> PromptDoc | None:
-        return next((p for p in self.doc.prompts if p.frame == number and p.object == obj), None)
-
-    def _prompts(self, obj: str) -> list[PromptDoc]:
-        return [p for p in self.doc.prompts if p.object == obj]
-
-    def _prompt(self, doc: PromptDoc) -> Prompt:
-        key = self._prompt_key(doc, "hint", "paint", "hair")
-        if key not in self._prompt_cache:
-            self._prompt_cache[key] = from_doc(doc, self.path.parent, self.clip.size)
-        return self._prompt_cache[key]
-
-    def _prompt_key(self, doc: PromptDoc, *modes: str) -> str:
-        """Return the hash of what a prompt says, with the strokes of the given modes."""
-        mask = ""
-        if doc.mask:
-            file = self.path.parent / doc.mask
-            mask = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "missing"
-        seeds = [(list(s.points), s.label, s.radius, s.mode) for s in doc.scribbles if s.mode in modes]
-        return digest(doc.frame, doc.object, doc.points, doc.box, mask, seeds)
-
     def _selected(self) -> list[str]:
         """Return the objects that something was said about."""
-        named = [o for o in self.objects if any(self._prompt(p).selects for p in self._prompts(o))]
+        named = [o for o in self.objects if any(p.selects for p in self.prompts.of(o))]
         if not named:
             raise PromptError(f"nothing is selected in {self.path}; add a point, box, scribble or mask first")
         return named
 
-    def _track_key(self, obj: str) -> str:
-        cls = TRACKERS.get(self.doc.tracker.name)
-        prompts = sorted(self._prompt_key(p, "hint", "paint") for p in self._prompts(obj) if self._prompt(p).selects)
-        return digest(
-            "track",
-            self.doc.source.identity,
-            self.doc.tracker.name,
-            cls.version,
-            self.doc.tracker.settings,
-            prompts,
-        )
-
-    def _refiner_key(self, obj: str) -> str:
-        cls = REFINERS.get(self.doc.refiner.name)
-        hair = sorted(
-            digest(p.frame, [(list(s.points), s.radius) for s in p.scribbles if s.mode == "hair"])
-            for p in self._prompts(obj)
-            if any(s.mode == "hair" for s in p.scribbles)
-        )
-        return digest("matte", self.doc.refiner.name, cls.version, self.doc.refiner.settings, hair)
-
-    def _matte_keys(self, obj: str) -> dict[int, str]:
-        """Return, for each tracked frame, the hash its matte should carry; locked mattes keep theirs."""
-        refiner, locked = self._refiner_key(obj), self._locked(obj)
-        keys = {}
-        for n in self.numbers():
-            mask_key = self.cache.key("track", obj, n)
-            if mask_key is None:
-                continue
-            kept = self.cache.key("matte", obj, n) if n in locked else None
-            keys[n] = kept or digest(mask_key, refiner)
-        return keys
-
     def _locked(self, obj: str) -> set[int]:
-        spans = self.doc.locked.get(obj, [])
-        return {n for n in self.clip.numbers if any(a <= n <= b for a, b in spans)}
+        return in_spans(self.doc.locked.get(obj, []), self.clip.numbers)
 
     def _hair(self, obj: str) -> list[Hair]:
         result = []
-        for doc in self._prompts(obj):
-            prompt = self._prompt(doc)
-            if any(s.mode == "hair" for s in prompt.scribbles):
-                index = self._index[doc.frame]
-                mask = read_mask(self.cache, obj, index, doc.frame)
-                result.append(Hair(index, prompt, bounds_of(mask) if mask else None))
+        for prompt in self.prompts.hair(obj):
+            index = self._index[prompt.frame]
+            mask = read_mask(self.cache, obj, index, prompt.frame)
+            result.append(Hair(index, prompt, bounds_of(mask) if mask else None))
         return result
+
+    def _seen(self, prompt: Prompt) -> Prompt:
+        """Return a correction together with the tracked mask that it corrects, if there is one."""
+        seen = read_mask(self.cache, prompt.object, self._index[prompt.frame], prompt.frame)
+        if seen is None or not seen.binary.any():
+            return prompt
+        logits = cv2.resize(seen.logits, self.clip.size, interpolation=cv2.INTER_LINEAR)
+        soft = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+        return merge(Prompt(prompt.frame, prompt.object, mask=soft), prompt)
 
     def _tracker(self) -> Tracker:
         return TRACKERS.get(self.doc.tracker.name)(**self.doc.tracker.settings)
 
     def _refiner(self) -> Refiner:
         return REFINERS.get(self.doc.refiner.name)(**self.doc.refiner.settings)
-
-    def _soft(self, mask: Mask) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-        logits = cv2.resize(mask.logits, self.clip.size, interpolation=cv2.INTER_LINEAR)
-        return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))), np.float32)
-
-    def _keep_mask(self, prompt: Prompt) -> str:
-        """Store the prompt's mask in the shot's folder under its content and return the relative path."""
-        assert prompt.mask is not None
-        content = digest(prompt.mask.shape, hashlib.sha256(prompt.mask.tobytes()).hexdigest())[:8]
-        name = f"{file_name(prompt.object)}.{prompt.frame}.{content}.png"
-        file = self.cache.root / "prompts" / name
-        if not file.exists():
-            write_mask_image(file, prompt.mask)
-        return file.relative_to(self.path.parent).as_posix()
 
 
 def _nothing(index: int, obj: str) -> Mask:
@@ -495,18 +422,3 @@ def _portable(path: Path, folder: Path) -> str:
     except ValueError:  # another drive
         return str(target)
     return relative.as_posix() if relative.parts.count("..") <= 3 else str(target)
-
-
-def _ranges(numbers: set[int], every: Sequence[int]) -> list[tuple[int, int]]:
-    """Return inclusive spans of consecutive frames; a gap in the clip does not split a span."""
-    spans: list[tuple[int, int]] = []
-    joined = False
-    for n in every:
-        if n not in numbers:
-            joined = False
-        elif joined:
-            spans[-1] = (spans[-1][0], n)
-        else:
-            spans.append((n, n))
-            joined = True
-    return spans
