@@ -52,7 +52,7 @@ def run_export(shot: Shot, folder: Path, form: str, *, overwrite: bool, report: 
     """
     writer_class = WRITERS.get(form)
     remove_leftovers(folder)
-    stem, padding = clip_stem(shot.doc.source.path), max(4, getattr(shot.clip, "padding", 4))
+    stem, padding = clip_stem(shot.doc.source.path), max(4, shot.clip.padding)
     written = []
     for obj in shot.objects:
         name = stem + "_" + re.sub(r"[^\w.-]+", "_", obj)

@@ -1,0 +1,194 @@
+"""One image file to RGB: channels by name, the full display window, straight colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import OpenImageIO as oiio
+from numpy.typing import NDArray
+
+from trackmatte.frame import Transfer
+
+THREADS = 2
+TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True), 8: (1, False)}
+"""EXIF orientation: (quarter turns counter-clockwise, mirrored first)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A decoded image."""
+
+    rgb: NDArray[Any]
+    """(H, W, 3) uint8, uint16 or float32, the display window."""
+    transfer: Transfer
+    notes: tuple[str, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.rgb.shape[1], self.rgb.shape[0]
+
+
+def bound_threads() -> None:
+    """Keep OpenImageIO to a few threads, so that reading leaves the processor to the work on the frames."""
+    for pool in ("threads", "exr_threads"):
+        if oiio.get_int_attribute(pool) > THREADS:
+            oiio.attribute(pool, THREADS)
+
+
+def read_image(path: Path) -> Image:
+    """Read an image file.
+
+    Raises
+    ------
+    ValueError : the file is missing, damaged, or has no channels that make a picture; the text says which.
+    """
+    reader = _open(path)
+    try:
+        part, spec, channels = _picture_part(reader)
+        rgb = _read_channels(reader, part, spec, channels)
+    finally:
+        reader.close()
+    rgb = _display_window(rgb, spec)
+    turns, mirrored = TURNS.get(spec.get_int_attribute("Orientation", 1), (0, False))
+    if turns or mirrored:
+        rgb = np.ascontiguousarray(np.rot90(rgb[:, ::-1] if mirrored else rgb, turns))
+    return Image(rgb, _transfer(spec, rgb.dtype), _notes(spec, channels, turns, mirrored))
+
+
+def read_rate(path: Path) -> Fraction | None:
+    """Return the frame rate that an image's metadata holds (EXR framesPerSecond, DPX frame rate)."""
+    reader = _open(path)
+    try:
+        spec = reader.spec()
+        value = next(
+            (
+                spec.getattribute(key)
+                for key in ("FramesPerSecond", "framesPerSecond", "dpx:FrameRate", "dpx:TVFrameRate")
+                if spec.getattribute(key)
+            ),
+            None,
+        )
+    finally:
+        reader.close()
+    if isinstance(value, (tuple, list)) and len(value) == 2 and value[1]:
+        rate = Fraction(int(value[0]), int(value[1]))
+    elif isinstance(value, (int, float)) and np.isfinite(value):
+        rate = Fraction(float(value)).limit_denominator(1001)
+    else:
+        return None
+    return rate if 0 < rate <= 1000 else None
+
+
+def _open(path: Path) -> oiio.ImageInput:
+    hints = oiio.ImageSpec()
+    hints.attribute("oiio:UnassociatedAlpha", 1)  # else straight colours come back multiplied by alpha
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    if not path.stat().st_size:
+        raise ValueError("it is empty")
+    reader = oiio.ImageInput.open(str(path), hints)
+    if reader is None:
+        raise ValueError(_first_line(oiio.geterror()))
+    return reader
+
+
+def _first_line(text: str) -> str:
+    return (text.strip().splitlines() or ["damaged"])[0].rstrip(".")
+
+
+def _picture_part(reader: oiio.ImageInput) -> tuple[int, oiio.ImageSpec, list[int]]:
+    """Find the first part of a file that holds a picture, and the channels it is in."""
+    part = 0
+    names: list[str] = []
+    while reader.seek_subimage(part, 0):
+        spec = reader.spec()
+        channels = _channels(list(spec.channelnames))
+        if channels:
+            return part, spec, channels
+        names += spec.channelnames
+        part += 1
+    reader.geterror()
+    raise ValueError(f"no R, G, B or Y channels among {', '.join(names[:12])}")
+
+
+def _channels(names: list[str]) -> list[int]:
+    """Pick the three channels of the picture by name, or the one of a grey picture three times."""
+    lower = [n.lower() for n in names]
+    for rgb in (("r", "g", "b"), ("red", "green", "blue")):
+        if all(c in lower for c in rgb):
+            return [lower.index(c) for c in rgb]
+    for name in lower:  # a layer such as beauty.R
+        layer, dot, channel = name.rpartition(".")
+        if dot and channel == "r" and all(f"{layer}.{c}" in lower for c in "gb"):
+            return [lower.index(f"{layer}.{c}") for c in "rgb"]
+    for grey in ("y", "i", "l", "luminance"):
+        if grey in lower:
+            return [lower.index(grey)] * 3
+    return [0, 0, 0] if len(names) == 1 and lower[0] not in ("z", "depth") else []
+
+
+def _read_channels(
+    reader: oiio.ImageInput, part: int, spec: oiio.ImageSpec, channels: list[int]
+) -> NDArray[Any]:
+    low, high = min(channels), max(channels) + 1
+    pixels = reader.read_image(part, 0, low, high, _sample_type(spec.format))
+    trouble = reader.geterror()
+    if pixels is None or trouble:
+        raise ValueError(_first_line(trouble))
+    pixels = pixels.reshape(spec.height, spec.width, high - low)
+    if [c - low for c in channels] == [0, 1, 2] and high - low == 3:
+        return np.ascontiguousarray(pixels)
+    return np.ascontiguousarray(pixels[:, :, [c - low for c in channels]])
+
+
+def _sample_type(kind: oiio.TypeDesc) -> str:
+    name = str(kind)
+    if name in ("half", "float", "double"):
+        return "float"
+    return "uint8" if name in ("uint8", "int8") else "uint16"
+
+
+def _display_window(rgb: NDArray[Any], spec: oiio.ImageSpec) -> NDArray[Any]:
+    """Place the stored pixels in the full display window; black around them, overscan cut off."""
+    w, h = spec.full_width, spec.full_height
+    x, y = spec.x - spec.full_x, spec.y - spec.full_y
+    if (x, y, spec.width, spec.height) == (0, 0, w, h) or w <= 0 or h <= 0:
+        return rgb
+    out = np.zeros((h, w, 3), rgb.dtype)
+    left, top = max(0, x), max(0, y)
+    right, bottom = min(w, x + spec.width), min(h, y + spec.height)
+    if left < right and top < bottom:
+        out[top:bottom, left:right] = rgb[top - y : bottom - y, left - x : right - x]
+    return out
+
+
+def _transfer(spec: oiio.ImageSpec, dtype: np.dtype[Any]) -> Transfer:
+    space = spec.get_string_attribute("oiio:ColorSpace").lower()
+    dpx = spec.get_string_attribute("dpx:Transfer").lower()
+    if "log" in space or "log" in dpx or "printing density" in dpx:
+        return "log"
+    if space.startswith(("lin", "acescg", "aces2065", "scene_linear")) or "linear" in dpx:
+        return "linear"
+    return "linear" if dtype == np.float32 and not space else "display"
+
+
+def _notes(spec: oiio.ImageSpec, channels: list[int], turns: int, mirrored: bool) -> tuple[str, ...]:
+    notes = []
+    if spec.alpha_channel >= 0 or any(n.lower() in ("a", "alpha") for n in spec.channelnames):
+        notes.append("The images have an alpha channel: it is ignored.")
+    chosen = [spec.channelnames[c] for c in channels]
+    if "." in chosen[0]:
+        notes.append(f"The picture is taken from the channels {', '.join(chosen)}.")
+    if turns or mirrored:
+        notes.append(
+            "The images are turned upright as their orientation tag asks: some software ignores the tag."
+        )
+    aspect = spec.get_float_attribute("PixelAspectRatio", 1.0)
+    if aspect > 0 and abs(aspect - 1) > 1e-3:
+        notes.append(f"The images' pixels are not square ({aspect:g}:1): mattes keep the stored pixel grid.")
+    return tuple(notes)
