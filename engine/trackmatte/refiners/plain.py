@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 from numpy.typing import NDArray
 
 from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.matte import Matte
-from trackmatte.refiners.band import paste, signed_distance
+from trackmatte.refiners.band import constant_matte, find_contour, paste
 
 
 class PlainRefiner:
@@ -17,25 +16,23 @@ class PlainRefiner:
 
     Parameters
     ----------
-    edge : width of the ramp from 0 to 1, px of the plate or, when it is coarser, of the mask.
+    edge : width of the ramp from 0 to 1, px of the plate or of the mask, whichever is coarser.
     """
+
+    version = "1"
 
     def __init__(self, *, edge: float = 1.5) -> None:
         self.edge = edge
 
     def refine(self, frame: Frame, mask: Mask, hair: NDArray[np.bool_] | None = None) -> Matte:  # noqa: ARG002
-        """Return the mask as a matte; pixels of the plate and ``hair`` are not looked at."""
+        """Return the mask as a matte; the plate's pixels and ``hair`` are not looked at."""
         width, height = frame.size
-        contour = signed_distance(mask.logits, (width, height), reach=4.0)
+        ramp = self.edge * max(1.0, width / max(1, mask.logits.shape[1]))
+        contour = find_contour(mask.logits, (width, height), reach=ramp)
         if contour is None:
-            inside = bool(mask.logits.size) and bool((mask.logits > 0).all())
-            return Matte(mask.index, mask.object, np.full((height, width), float(inside), np.float32))
-        scale = max(1.0, width / mask.logits.shape[1])
-        ramp = np.clip(0.5 + contour.distance / (self.edge * scale), 0, 1)
-        return Matte(mask.index, mask.object, paste(ramp.astype(np.float32), contour, (width, height)))
+            return constant_matte(mask, frame.size)
+        alpha = np.clip(0.5 + contour.distance / np.float32(ramp), 0, 1)
+        return Matte(mask.index, mask.object, paste(alpha, contour))
 
     def reset(self) -> None:
         """Nothing is kept between frames."""
-
-
-__all__ = ["PlainRefiner"]

@@ -1,0 +1,237 @@
+"""Closed-form matting on a band around the tracked contour, with the mask as a prior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from trackmatte.errors import UsageError
+from trackmatte.frame import Frame, to_display
+from trackmatte.mask import Mask
+from trackmatte.matte import Matte
+from trackmatte.numerics.laplacian import band_laplacian
+from trackmatte.numerics.samples import sample_alpha
+from trackmatte.numerics.solve import conjugate_gradient, solve_exactly
+from trackmatte.refiners.band import (
+    constant_matte,
+    find_contour,
+    hairiness,
+    paste,
+    signed_distance,
+    undecided,
+)
+from trackmatte.refiners.plain import PlainRefiner
+
+F32 = NDArray[np.float32]
+
+FINEST = 2.0
+"""Plates with more px than this in 1/960 of their long side are solved reduced to it."""
+INNER = 4.0
+"""Colours count as sure beyond this distance from the contour, px of a 960-wide frame."""
+MOVE = 0.5
+"""Share of the way the contour moves to the edge that the first solve found."""
+SMALLEST = 8
+"""Frames or boxes with a side below this many px get the mask itself: there is no band to solve on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """How one kind of edge is treated; lengths are px of a 960-wide frame."""
+
+    half_width: float
+    """Half width of the band."""
+    softness: float
+    """Standard deviation of the blur that makes the mask a prior."""
+    weight: float
+    """Weight of the prior on the contour."""
+    growth: float
+    """Distance from the contour over which that weight grows tenfold."""
+    toe: float
+    """Alpha below it counts as 0, above 1 - it as 1."""
+
+
+CLEAN = Edge(half_width=8, softness=1.5, weight=0.003, growth=4, toe=0.05)
+HAIRY = Edge(half_width=14, softness=2.5, weight=0.001, growth=8, toe=0.0)
+
+
+class ClosedFormRefiner:
+    """The refiner ``closed_form``.
+
+    Two solves, coarse and fine, of ``(L + W) alpha = W prior`` on the pixels around the contour (Levin,
+    Lischinski and Weiss, PAMI 2008). The first, on 960-wide frames, finds where the edge really runs and how
+    hairy it is; the second, from there, gives the matte: a narrow band and a firm prior on clean edges, a
+    wide band and a loose one on hair. Both priors join the mask, whose weight grows away from the contour,
+    with what the pixel's own colour says where subject and background differ.
+
+    Parameters
+    ----------
+    epsilon : regularisation of the colour covariance in a 3 x 3 window, colour in [0, 1].
+    colour : weight of the colour evidence.
+    noise : standard deviation of the plate's colour, in [0, 1].
+    tolerance : relative residual at which a solve ends.
+    """
+
+    version = "1"
+
+    def __init__(
+        self,
+        *,
+        epsilon: float = 3e-6,
+        colour: float = 0.03,
+        noise: float = 0.012,
+        tolerance: float = 1e-3,
+    ) -> None:
+        self.epsilon = epsilon
+        self.colour = colour
+        self.noise = noise
+        self.tolerance = tolerance
+
+    def refine(self, frame: Frame, mask: Mask, hair: NDArray[np.bool_] | None = None) -> Matte:
+        """Return the matte of ``mask`` on ``frame``; ``hair`` (H, W) widens the band where it is true."""
+        width, height = frame.size
+        unit = max(1.0, max(width, height) / 960, width / max(1, mask.logits.shape[1]))
+        contour = find_contour(mask.logits, frame.size, reach=(HAIRY.half_width + 4) * unit)
+        if contour is None:
+            return constant_matte(mask, frame.size)
+        if min(contour.distance.shape) < SMALLEST:
+            return PlainRefiner().refine(frame, mask)
+        shown = to_display(frame.rgb[contour.roi], frame.transfer).astype(np.float32) / np.float32(255)
+        d, loose = contour.distance, undecided(contour.logits, contour.distance, unit)
+        if hair is not None:
+            loose = np.maximum(
+                loose, cv2.GaussianBlur(hair[contour.roi].astype(np.float32), (0, 0), 2 * unit)
+            )
+        reach = unit * min(1.0, max(0.4, float(d.max()) / (12 * unit)))
+        far = np.abs(d) > HAIRY.half_width * reach
+        if unit > FINEST:
+            factor = unit / FINEST
+            shown, loose = _reduce(shown, factor), _reduce(loose, factor)
+            alpha = self._matte(shown, _reduce(d / np.float32(factor), factor), reach / factor, loose)
+            alpha = cv2.resize(alpha, (d.shape[1], d.shape[0]), interpolation=cv2.INTER_LINEAR)
+        else:
+            alpha = self._matte(clean_plate(shown), d, reach, loose)
+        alpha = np.where(far, d > 0, alpha).astype(np.float32)
+        return Matte(mask.index, mask.object, paste(alpha, contour))
+
+    def reset(self) -> None:
+        """Nothing is kept between frames."""
+
+    def _matte(self, rgb: F32, d: F32, unit: float, loose: F32) -> F32:
+        full, factor = (d.shape[1], d.shape[0]), max(1.0, unit)
+        small, small_d = _reduce(rgb, factor), _reduce(d / np.float32(factor), factor)
+        first = self._solve(small, small_d, unit / factor, np.zeros_like(small_d), None)
+        hairy = np.clip((hairiness(first, small_d, unit / factor) - 0.25) / 0.35, 0, 1)
+        hairy = np.maximum(cv2.resize(hairy, full, interpolation=cv2.INTER_LINEAR), loose)
+        first = cv2.resize(first, full, interpolation=cv2.INTER_LINEAR)
+        moved = d + MOVE * (1 - hairy) * (signed_distance(first - np.float32(0.5)) - d)
+        return self._solve(rgb, moved, unit, hairy, first)
+
+    def _solve(self, rgb: F32, d: F32, unit: float, hairy: F32, start: F32 | None) -> F32:
+        def blend(name: str) -> F32:
+            return np.asarray(getattr(CLEAN, name) * (1 - hairy) + getattr(HAIRY, name) * hairy, np.float32)
+
+        away = np.abs(d) / np.float32(unit)
+        unknown = away < blend("half_width")
+        inside = (d > 0).astype(np.float32)
+        prior = (1 - hairy) * cv2.GaussianBlur(inside, (0, 0), CLEAN.softness * unit)
+        prior += hairy * cv2.GaussianBlur(inside, (0, 0), HAIRY.softness * unit)
+        decades = np.minimum(away / blend("growth"), 6)
+        weight = (blend("weight") * 10**decades)[unknown]
+        colour, confidence = self._colour(rgb, d, unit, unknown)
+        sure = self.colour * confidence * np.exp(-((away / blend("half_width"))[unknown] ** 2))
+        target = (weight * prior[unknown] + sure * colour) / (weight + sure)
+        system = band_laplacian(rgb, unknown, inside, self.epsilon, np.float32)
+        guess = target if start is None else start[unknown]
+        x, _ = conjugate_gradient(system, weight + sure, target, guess, self.tolerance, 150)
+        alpha = inside
+        alpha[unknown] = x
+        toe = blend("toe")
+        return np.asarray(np.clip((alpha - toe) / (1 - 2 * toe), 0, 1), np.float32)
+
+    def _colour(self, rgb: F32, d: F32, unit: float, unknown: NDArray[np.bool_]) -> tuple[Any, Any]:
+        inner = INNER * unit
+        known_f, known_b = d > min(inner, float(d.max()) - 1), d < -min(inner, -float(d.min()) - 1)
+        if not known_f.any() or not known_b.any():
+            return np.zeros(1), np.zeros(1)
+        return sample_alpha(rgb, unknown, known_f, known_b, 8 * unit, self.noise)
+
+
+def _reduce(image: F32, factor: float) -> F32:
+    """Shrink (h, w) or (h, w, 3) by ``factor`` of at least 1, averaging."""
+    size = (max(1, round(image.shape[1] / factor)), max(1, round(image.shape[0] / factor)))
+    if size == (image.shape[1], image.shape[0]):
+        return image
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def clean_plate(shown: F32) -> F32:
+    """Return a crop of the plate as the matting sees it.
+
+    Movies carry colour at half resolution, which comes back as blocks of 2 x 2 pixels; the matting Laplacian
+    would copy them into alpha. Colour differences are blurred over about a block, brightness hardly.
+
+    Parameters
+    ----------
+    shown : (h, w, 3) float32 display code in [0, 1].
+
+    Returns
+    -------
+    (h, w, 3) float32 display code.
+    """
+    parts = cv2.cvtColor(shown, cv2.COLOR_RGB2YCrCb)
+    parts[..., 0] = cv2.GaussianBlur(parts[..., 0], (0, 0), 0.5)
+    parts[..., 1:] = cv2.GaussianBlur(parts[..., 1:], (0, 0), 1.0)
+    out: F32 = cv2.cvtColor(parts, cv2.COLOR_YCrCb2RGB)
+    return out
+
+
+def solve_trimap(rgb: NDArray[Any], trimap: NDArray[Any], *, epsilon: float = 1e-7) -> NDArray[np.float64]:
+    """Closed-form matting of a trimap (Levin, Lischinski and Weiss, PAMI 2008), solved on its band only.
+
+    Parameters
+    ----------
+    rgb : (H, W, 3) uint8, uint16 or floating in [0, 1], display code.
+    trimap : (H, W) uint8 or floating in [0, 1]; below .1 background, above .9 foreground, between unknown.
+    epsilon : regularisation of the colour covariance, colour in [0, 1].
+
+    Returns
+    -------
+    (H, W) float64 alpha; 0 and 1 exactly where the trimap knows.
+
+    Raises
+    ------
+    UsageError
+        When the shapes differ or the trimap knows no pixel.
+    """
+    if rgb.shape != (*trimap.shape, 3):
+        raise UsageError(
+            f"an image of shape {rgb.shape} needs a trimap of {rgb.shape[:2]}, not {trimap.shape}"
+        )
+    level = trimap / np.iinfo(trimap.dtype).max if np.issubdtype(trimap.dtype, np.integer) else trimap
+    unknown = ~((level < 0.1) | (level > 0.9))
+    if unknown.all():
+        raise UsageError("the trimap knows no pixel; mark some as foreground or background")
+    alpha = (level > 0.9).astype(np.float64)
+    if not unknown.any():
+        return alpha
+    rows, columns = np.flatnonzero(unknown.any(1)), np.flatnonzero(unknown.any(0))
+    box = (
+        slice(max(0, rows[0] - 2), rows[-1] + 3),
+        slice(max(0, columns[0] - 2), columns[-1] + 3),
+    )
+    image, band, fixed = (_three_wide(a[box]) for a in (rgb, unknown, alpha))
+    scale = np.iinfo(rgb.dtype).max if np.issubdtype(rgb.dtype, np.integer) else 1
+    image = np.nan_to_num(image.astype(np.float64) / scale, posinf=1.0, neginf=0.0)
+    fixed[band] = np.clip(solve_exactly(band_laplacian(image, band, fixed, epsilon)), 0, 1)
+    alpha[box] = fixed[: alpha[box].shape[0], : alpha[box].shape[1]]
+    return alpha
+
+
+def _three_wide(image: NDArray[Any]) -> NDArray[Any]:
+    """Repeat the last row and column until one 3 x 3 window fits."""
+    short = [(0, max(0, 3 - n)) for n in image.shape[:2]] + [(0, 0)] * (image.ndim - 2)
+    return np.pad(image, short, mode="edge")

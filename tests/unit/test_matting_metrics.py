@@ -1,0 +1,60 @@
+"""The matting metrics reproduce the golden value of their definition."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.bench.matting_metrics import METRICS, average, conn, decoded, grad, score_clip
+
+
+def disc(t: int, *, softness: float, speed: float) -> NDArray[np.uint8]:
+    y, x = np.mgrid[:288, :512].astype(np.float32)
+    r = np.hypot(x - np.float32(256 + speed * t), y - 144)
+    return np.rint(np.clip((90 - r) / softness + 0.5, 0, 1) * 255).astype(np.uint8)
+
+
+TRUTH = [disc(t, softness=12, speed=3) for t in (0, 1)]
+PREDICTION = [disc(t, softness=20, speed=3.4) for t in (0, 1)]
+GOLDEN = {"MAD": 7.70934, "MSE": 1.03883, "Grad": 1.003081, "Conn": 1.001863, "dtSSD": 2.08833}
+"""Of the second frame, its dtSSD against the first."""
+
+
+def test_golden_value() -> None:
+    found = dict(zip(METRICS, score_clip(PREDICTION, TRUTH)[1].tolist(), strict=True))
+    assert found == pytest.approx(GOLDEN, rel=3e-5)
+
+
+def test_first_frame_counts_as_no_flicker() -> None:
+    scores = score_clip(PREDICTION, TRUTH)
+    assert scores[0, 4] == 0
+    assert average([scores])[4] == pytest.approx(GOLDEN["dtSSD"] / 2, rel=3e-5)
+
+
+def test_halved_prediction_tells_the_gradient_scripts_apart() -> None:
+    half = decoded(PREDICTION[1]) * np.float32(0.5)
+    assert grad(half, TRUTH[1]) == pytest.approx(1.003, abs=1e-3)
+    assert grad(half, TRUTH[1], normalise=False) == pytest.approx(1.814, abs=1e-3)
+
+
+def test_perfect_prediction_scores_zero() -> None:
+    assert not score_clip(TRUTH, TRUTH).any()
+
+
+def test_empty_mattes_score_zero() -> None:
+    empty = np.zeros((9, 7), np.uint8)
+    assert not score_clip([empty], [empty]).any()
+
+
+def test_connectivity_sees_a_detached_island() -> None:
+    truth = np.zeros((40, 40), np.uint8)
+    truth[5:20, 5:20] = 255
+    island = truth.copy()
+    island[30:33, 30:33] = 255
+    assert conn(island, truth) == pytest.approx(9 / 1e3)
+
+
+def test_clips_are_averaged_per_frame_index_first() -> None:
+    long, short = np.array([[1.0], [5.0]]), np.array([[3.0]])
+    assert average([long, short])[0] == pytest.approx((2 + 5) / 2)
