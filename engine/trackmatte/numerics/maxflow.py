@@ -15,7 +15,7 @@ Measured on 854x480 frames with an 80 px band free (20,000 to 99,000 pixels): 0.
 this takes 0.045, with the same energy.
 """
 # Compiled kernels take their tables one by one and keep the paper's loop in one piece:
-# ruff: noqa: PLR0912, PLR0915, PLR0917
+# ruff: noqa: PLR0912, PLR0915
 
 from __future__ import annotations
 

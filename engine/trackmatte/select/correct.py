@@ -100,7 +100,7 @@ def shrink(marks: Bool, size: tuple[int, int]) -> Bool:
     """Return marks at a smaller (width, height); none disappears."""
     if (marks.shape[1], marks.shape[0]) == size:
         return marks.copy()
-    small = cv2.resize(marks.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.3
+    small: Bool = cv2.resize(marks.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.3
     rows, columns = np.nonzero(marks)
     if rows.size and not small.any():
         small[rows * size[1] // marks.shape[0], columns * size[0] // marks.shape[1]] = True

@@ -15,8 +15,8 @@ Odds = NDArray[np.float32]
 _SAMPLES = 3000
 _TEXTURE, _TEXTURE_SIGMA = 2.0, 2.0  # weight beside Lab; px at working scale
 _COLOUR_FLOOR = 2.0  # variance of noise in Lab, units squared
-# Weights of the box's cues: logistic regression on truth masks inside tight boxes, leave-one-clip-out AUC .863
-# (centre alone .745, barrier .824, colour rarity .80).
+# Weights of the box's cues: logistic regression on truth masks in tight boxes, leave-one-clip-out AUC
+# .863 (centre alone .745, barrier .824, colour rarity .80).
 _CENTRE, _BARRIER, _RARITY, _OFFSET = 1.2, 0.58, 0.51, -0.6
 
 
@@ -51,7 +51,8 @@ def box_evidence(lab: Odds, box: tuple[float, float, float, float]) -> Odds:
         odds += _RARITY * colour_evidence(
             colour_features(lab), inside, ring, clip=5.0, components=6, where=inside
         )
-    return odds.astype(np.float32)
+    result: Odds = odds.astype(np.float32)
+    return result
 
 
 def box_pixels(shape: tuple[int, ...], box: tuple[float, float, float, float]) -> Bool:

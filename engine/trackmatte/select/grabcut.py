@@ -1,7 +1,7 @@
 """Iterated colour models and graph cuts, coarse first, then the contour's band at finer scale.
 
-After Rother, Kolmogorov & Blake, "GrabCut", SIGGRAPH 2004; coarse to fine as in Lombaert et al., "A multilevel
-banded graph cuts method", ICCV 2005.
+After Rother, Kolmogorov & Blake, "GrabCut", SIGGRAPH 2004; coarse to fine as in Lombaert et al., "A
+multilevel banded graph cuts method", ICCV 2005.
 """
 
 from __future__ import annotations

@@ -25,12 +25,12 @@ from trackmatte.select.geodesic import geodesic_distance
 from trackmatte.select.grabcut import Task, refine, solve
 from trackmatte.select.raster import Seeds, draw_seeds
 
-_UP = 1.0
 _COARSE = 240  # px, longer side of the window in the coarse solution
 _FINE = 960  # px, longer side of the window in the band's solution
 _MARGIN, _SEED_MARGIN = 0.5, 0.25  # of the root of the marked area, around box or strokes
 _BOX_SMOOTHNESS, _BOX_CLIP = 7.0, 3.0
 _SEED_SMOOTHNESS, _SEED_CLIP = 15.0, 4.0
+_STROKE = 1e-3  # share of the frame
 _LEAST, _USUAL = 0.02, 0.45  # share of a box that a subject fills: at least, usually
 _GROW = 0.004  # share of the window that the first colour model of bare clicks grows to
 
@@ -198,9 +198,8 @@ def _window(seeds: Seeds) -> tuple[int, int, int, int]:
         x0, y0, x1, y1 = seeds.box
     else:
         marks = seeds.subject | seeds.background
-        strokes = min(int(seeds.subject.sum()), int(seeds.background.sum())) > 1e-3 * marks.size
         rows, columns = np.flatnonzero(marks.any(1)), np.flatnonzero(marks.any(0))
-        if not strokes or not rows.size:
+        if not _has_strokes(seeds):
             return 0, 0, width, height
         x0, y0, x1, y1 = (int(v) for v in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
     share = _MARGIN if seeds.box is not None else _SEED_MARGIN
@@ -208,9 +207,14 @@ def _window(seeds: Seeds) -> tuple[int, int, int, int]:
     return max(0, x0 - margin), max(0, y0 - margin), min(width, x1 + margin), min(height, y1 + margin)
 
 
+def _has_strokes(seeds: Seeds) -> bool:
+    """Whether both sides were marked by more than clicks, so that the marks tell the subject's extent."""
+    return min(int(seeds.subject.sum()), int(seeds.background.sum())) > _STROKE * seeds.paint.size
+
+
 def _view(rgb: Image, seeds: Seeds, window: tuple[int, int, int, int], longest: int) -> _View:
     x0, y0, x1, y1 = window
-    scale = min(_UP, longest / max(x1 - x0, y1 - y0))
+    scale = min(1.0, longest / max(x1 - x0, y1 - y0))
     size = (max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale)))
     part = np.ascontiguousarray(rgb[y0:y1, x0:x1])
     lab = to_lab(part if scale == 1 else cv2.resize(part, size, interpolation=cv2.INTER_AREA))
@@ -246,11 +250,13 @@ def _seed_task(view: _View, seeds: Seeds, window: tuple[int, int, int, int]) -> 
     border = np.zeros((height, width), np.bool_)
     border[0], border[-1], border[:, 0], border[:, -1] = (True,) * 4
     outer = np.zeros_like(border)
-    for cut, where in zip(sides, (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]), strict=True):
-        outer[where] |= cut
+    outer[0], outer[-1] = sides[:2]
+    outer[:, 0] |= sides[2]
+    outer[:, -1] |= sides[3]
     background = (view.background | outer) & ~view.subject
-    anchors = (background if background.any() else border) & ~view.subject
-    prior = reach_evidence(view.subject, view.background)
+    strokes = _has_strokes(seeds)
+    anchors = (background if strokes else background | border) & ~view.subject
+    prior = reach_evidence(view.subject, view.background & strokes)
     if anchors.any():
         prior = prior + seed_evidence(view.lab, view.subject, anchors)
     sample = view.subject

@@ -64,9 +64,9 @@ def draw_seeds(prompt: Prompt, size: tuple[int, int]) -> Seeds:
     both = seeds[0] & seeds[1] & (paint == 0)
     clicks = tuple((*to_pixel(p.x, p.y, size), bool(p.label)) for p in prompt.points)
     centres: dict[tuple[int, int], bool] = {}
-    for x, y, label in clicks:
+    for x, y, positive in clicks:
         if paint[y, x] == 0:
-            both[y, x] |= centres.setdefault((x, y), label) != label or seeds[not label][y, x]
+            both[y, x] |= centres.setdefault((x, y), positive) != positive or seeds[not positive][y, x]
     if both.any():
         y, x = (int(v[0]) for v in np.nonzero(both))
         raise PromptError(

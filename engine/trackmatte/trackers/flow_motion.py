@@ -97,7 +97,7 @@ def background_residual(back: F32, background: F32) -> F32:
 _BINS = 41
 _REACH = 5.0
 """Residual vectors are binned in a log-polar-like plane, |r| -> log(1 + |r| / .5), up to this value."""
-_BLEED = 4
+_BLEED = 2
 """Flow is estimated on patches of 8 px at half scale, so it cannot place a motion boundary better than this
 many analysis pixels: nearer to one, motion says nothing (else the mask grows a rim of carried background)."""
 
