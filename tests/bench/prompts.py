@@ -1,8 +1,8 @@
 """Prompt to mask on single frames: ours beside OpenCV's GrabCut, from simulated prompts.
 
 Run as ``python -m tests.bench.prompts [DATASET]``, where DATASET holds ``<sequence>/frames/*.jpg`` and
-``<sequence>/masks/*.png`` (0/255) as in DAVIS-2016. All prompts are simulated from the truth alone, so every
-method gets the very same input:
+``<sequence>/masks/*.png`` (0/255) as in DAVIS-2016. Every method gets the very same input; all but the last kind are simulated
+from the truth alone. DATASET defaults to ``$TRACKMATTE_DAVIS``. The inputs:
 
 * box: the tight bounding box of the truth;
 * box + 3 clicks: two positive clicks, each at the point of the truth farthest from its border and from the
@@ -10,7 +10,10 @@ method gets the very same input:
   within the box;
 * 6 scribbles: three strokes along the subject's medial axis (the longest medial path, then twice the path
   to the place farthest from all strokes so far) and three background strokes, arcs of 100 degrees each, a
-  constant distance around the subject (15 % of the square root of its box's area). No box.
+  constant distance around the subject (15 % of the square root of its box's area). Brush radius
+  .003 of the width, no box;
+* 6 corrective scribbles, as an artist draws them: the first along the subject's medial axis, each further one
+  along the medial axis of the largest connected error that Trackmatte leaves. OpenCV gets the same six.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ from trackmatte.prompt import Box, Point, Prompt, Scribble
 from trackmatte.select import select_mask
 from trackmatte.select.raster import draw_seeds
 
-DATASET = Path("/work/shared/clips/davis")
+DATASET = Path(os.environ.get("TRACKMATTE_DAVIS", "davis"))
 Bool = NDArray[np.bool_]
 Selector = Callable[[NDArray[np.uint8], Prompt], Bool]
 
@@ -143,17 +146,41 @@ def _surround_strokes(truth: Bool, radius: float) -> Iterator[Scribble]:
             )
 
 
+def corrective_scribbles(rgb: NDArray[np.uint8], truth: Bool, count: int = 6) -> tuple[Scribble, ...]:
+    """Return strokes that each go where the selection from those before is most wrong (see the module)."""
+    strokes = [next(_medial_strokes(truth, 0.003))]
+    while len(strokes) < count:
+        mask = ours(rgb, Prompt(0, scribbles=tuple(strokes)))
+        wrong = (mask != truth).astype(np.uint8) * (1 + truth)  # missed and spilled parts do not join
+        worst, label = np.zeros(truth.shape, np.bool_), 1
+        for kind in (1, 2):
+            _, pieces, stats, _ = cv2.connectedComponentsWithStats((wrong == kind).astype(np.uint8))
+            if len(stats) > 1:
+                best = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+                if stats[best, cv2.CC_STAT_AREA] > worst.sum():
+                    worst, label = pieces == best, kind - 1
+        if not worst.any():
+            break
+        stroke = next(_medial_strokes(worst, 0.003))
+        strokes.append(Scribble(stroke.points, 1 if label else 0, stroke.radius))
+    return tuple(strokes)
+
+
 def opencv(rgb: NDArray[np.uint8], prompt: Prompt) -> Bool:
-    """Select with ``cv2.grabCut``, 5 iterations, on the full frame."""
+    """Select with ``cv2.grabCut``, 5 iterations, on the full frame.
+
+    Within the box, or without one the bounding box of all marks, pixels are probably subject, outside they
+    are background: of the ways to start from strokes it is the one that scores best for OpenCV.
+    """
     height, width = rgb.shape[:2]
     seeds = draw_seeds(prompt, (width, height))
     cv2.setRNGSeed(0)
     bgr = np.ascontiguousarray(rgb[..., ::-1])
-    state = np.full((height, width), cv2.GC_BGD if seeds.box else cv2.GC_PR_BGD, np.uint8)
+    state = np.full((height, width), cv2.GC_BGD, np.uint8)
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    if seeds.box:
-        x0, y0, x1, y1 = seeds.box
-        state[y0:y1, x0:x1] = cv2.GC_PR_FGD
+    ys, xs = np.nonzero(seeds.subject | seeds.background)
+    x0, y0, x1, y1 = seeds.box or (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+    state[y0:y1, x0:x1] = cv2.GC_PR_FGD
     state[seeds.subject], state[seeds.background] = cv2.GC_FGD, cv2.GC_BGD
     if not (state & 1 == 0).any():
         return state & 1 == 1
@@ -176,13 +203,14 @@ def jaccard(a: Bool, b: Bool) -> float:
     return int((a & b).sum()) / union if union else 1.0
 
 
-def simulate(truth: Bool) -> dict[str, Prompt]:
-    """Return the three prompts by name."""
+def simulate(rgb: NDArray[np.uint8], truth: Bool) -> dict[str, Prompt]:
+    """Return the prompts by name."""
     box = simulate_box(truth)
     return {
         "box": Prompt(0, box=box),
         "box + 3 clicks": Prompt(0, box=box, points=simulate_clicks(truth)),
         "6 scribbles": Prompt(0, scribbles=simulate_scribbles(truth)),
+        "6 corrective scribbles": Prompt(0, scribbles=corrective_scribbles(rgb, truth)),
     }
 
 
@@ -201,7 +229,7 @@ def measure(dataset: Path, every: int, methods: dict[str, Selector], verbose: bo
     """Return the table's rows: method, input, mean J, median CPU and wall seconds per frame."""
     found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
     for name, rgb, truth in frames(dataset, every):
-        for kind, prompt in simulate(truth).items():
+        for kind, prompt in simulate(rgb, truth).items():
             for method, select in methods.items():
                 cpu, wall = time.process_time(), time.perf_counter()
                 mask = select(rgb, prompt)

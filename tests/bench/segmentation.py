@@ -1,6 +1,7 @@
 """Video object segmentation benchmark of the weight-free tracker: J, F and CPU time per sequence.
 
     python -m tests.bench.segmentation [DATASET] [--every-key N] [--sequences a,b] [--frames N] [--jobs N]
+                                       [--markdown FILE] [--save FOLDER]
 
 DATASET holds ``<sequence>/frames/*.jpg`` and ``<sequence>/masks/*.png`` (DAVIS layout). The first mask is
 given; with ``--every-key N`` also the masks of frames N, 2N, ..., and the passes of both directions are
@@ -126,7 +127,8 @@ def report(results: list[Result], title: str) -> Iterator[str]:
         c = np.corrcoef(per[:, 1], per[:, 3])[0, 1] if len(per) > 2 and per[:, 3].std() > 0 else float("nan")
         yield f"| {r.name} | {r.frames} | {r.j:.3f} | {r.f:.3f} | {c:+.2f} | {r.seconds:.2f} |"
     mean = [float(np.mean([getattr(r, k) for r in results])) for k in ("j", "f", "seconds")]
-    yield f"| **mean** | {sum(r.frames for r in results)} | **{mean[0]:.3f}** | **{mean[1]:.3f}** | | **{mean[2]:.2f}** |"
+    frames = sum(r.frames for r in results)
+    yield f"| **mean** | {frames} | **{mean[0]:.3f}** | **{mean[1]:.3f}** | | **{mean[2]:.2f}** |"
 
 
 def _cpu() -> str:

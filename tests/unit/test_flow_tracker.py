@@ -226,13 +226,13 @@ def test_vote_finds_the_shifted_place() -> None:
     rng = np.random.default_rng(3)
     memory = rng.standard_normal((30, 40, 8)).astype(np.float32)
     present = np.roll(memory, (2, 3), (0, 1))
-    labels = (rng.random((30, 40, 1)) > 0.5).astype(np.float32)
+    labels = (rng.random((30, 40)) > 0.5).astype(np.float32)
     ys, xs = (a.ravel().astype(np.int32) for a in np.mgrid[8:22, 8:32])
     centre = np.stack([xs, ys], 1).astype(np.float32)
     v = vote(present, memory, labels, ys, xs, centre, radius=4, stride=1, temperature=0.002, leash=0.0)
     np.testing.assert_allclose(v.cost, 0, atol=1e-5)
     np.testing.assert_allclose(v.shift, np.tile([-3.0, -2.0], (len(ys), 1)), atol=0.05)
-    np.testing.assert_allclose(v.prob[:, 0], labels[ys - 2, xs - 3, 0], atol=0.05)
+    np.testing.assert_allclose(v.prob, labels[ys - 2, xs - 3], atol=0.05)
 
 
 def test_metric_separates_places_and_ignores_gain() -> None:

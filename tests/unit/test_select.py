@@ -200,3 +200,15 @@ def test_bad_prompts_name_the_frame_and_the_way_out(said, words):
     with pytest.raises(PromptError, match=words) as caught:
         select_mask(rgb, Prompt(1017, **said))
     assert "frame 1017" in str(caught.value)
+
+
+def test_brushes_that_touch_are_settled_and_lines_that_cross_are_refused() -> None:
+    fg = Scribble(((0.3, 0.5), (0.5, 0.5)), 1, 0.02)
+    near = Scribble(((0.3, 0.53), (0.5, 0.53)), 0, 0.02)
+    across = Scribble(((0.4, 0.4), (0.4, 0.6)), 0, 0.02)
+    seeds = draw_seeds(Prompt(1, scribbles=(fg, near)), (200, 160))
+    assert seeds.subject.any()
+    assert seeds.background.any()
+    assert not (seeds.subject & seeds.background).any()
+    with pytest.raises(PromptError, match="both"):
+        draw_seeds(Prompt(1, scribbles=(fg, across)), (200, 160))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -61,7 +61,7 @@ def draw_seeds(prompt: Prompt, size: tuple[int, int]) -> Seeds:
     seeds = [np.zeros((height, width), np.bool_), np.zeros((height, width), np.bool_)]
     for s in hints:
         seeds[s.label] |= draw_stroke(s, size)
-    both = seeds[0] & seeds[1] & (paint == 0)
+    both = _settle_overlap(seeds, hints, size) & (paint == 0)
     clicks = tuple((*to_pixel(p.x, p.y, size), bool(p.label)) for p in prompt.points)
     centres: dict[tuple[int, int], bool] = {}
     for x, y, positive in clicks:
@@ -79,6 +79,21 @@ def draw_seeds(prompt: Prompt, size: tuple[int, int]) -> Seeds:
         seeds[label] &= paint == 0
     box = None if prompt.box is None else _pixel_box(prompt.box, size)
     return Seeds(seeds[1], seeds[0], paint, box, clicks)
+
+
+def _settle_overlap(
+    seeds: list[NDArray[np.bool_]], hints: list[Scribble], size: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Where brushes of both sides overlap, keep only the lines in their middle; return where those cross."""
+    overlap = seeds[0] & seeds[1]
+    if not overlap.any():
+        return overlap
+    lines = [np.zeros_like(overlap), np.zeros_like(overlap)]
+    for s in hints:
+        lines[s.label] |= draw_stroke(replace(s, radius=1e-6), size)
+    for label in (0, 1):
+        seeds[label] &= ~overlap | (lines[label] & ~lines[1 - label])
+    return lines[0] & lines[1]
 
 
 def _add_clicks(

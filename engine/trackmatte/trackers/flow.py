@@ -1,11 +1,12 @@
 """The weight-free tracker: optical flow, votes of remembered frames, online appearance, and a graph cut.
 
 Every cue is a log-odds map on an analysis grid at half the working scale; their weighted sum goes into one
-exact contrast-sensitive cut at working scale. Flow, descriptor and matches are shared by all objects.
+exact contrast-sensitive cut at working scale. Flow and descriptor are shared by all objects.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.prompt import Prompt
 from trackmatte.trackers import flow_contour as contour
-from trackmatte.trackers.flow_cues import Scene, observe
+from trackmatte.trackers.flow_cues import Present
 from trackmatte.trackers.flow_features import Descriptor, JetDescriptor, Metric, fit_metric
-from trackmatte.trackers.flow_memory import Remembered, centre, nearest, spread
+from trackmatte.trackers.flow_memory import spread
 from trackmatte.trackers.flow_motion import estimate, luma, positions, resize_flow
 from trackmatte.trackers.flow_scale import resize_map, to_working
 from trackmatte.trackers.flow_subject import Subject
@@ -26,10 +27,16 @@ from trackmatte.trackers.flow_subject import Subject
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
-MOST_KEYS = 8
-"""Prompted frames kept in the permanent memory; of more, these are spread evenly over their order."""
-ASKED_KEYS = 2
-"""Prompted frames asked per step: the nearest before and the nearest after."""
+
+@dataclass(slots=True, eq=False)
+class _Seen:
+    """A frame and what was computed of it, shared by all objects."""
+
+    index: int
+    rgb: U8
+    described: F32
+    projected: dict[tuple[int, ...], F32]
+    """Features per metric, that is, per set of prompted frames."""
 
 
 class FlowTracker:
@@ -53,18 +60,13 @@ class FlowTracker:
     def reset(self) -> None:
         """Forget everything."""
         self._subjects: list[Subject] = []
-        self._key_images: dict[int, U8] = {}
-        self._keys: list[Remembered] = []
-        self._metric: Metric | None = None
-        self._stale = True
+        self._metrics: dict[tuple[int, ...], Metric] = {}
+        self._stale = False
         self.rewind()
 
     def rewind(self) -> None:
         """Forget where the pass is, keep prompts and permanent memory."""
-        self._last: Remembered | None = None
-        self._visited: set[int] = set()
-        for key in self._keys:
-            key.anchor()
+        self._last: _Seen | None = None
         for subject in self._subjects:
             subject.rewind()
 
@@ -93,8 +95,8 @@ class FlowTracker:
         if subject is None:
             subject = Subject(prompt.object)
             self._subjects.append(subject)
-        subject.keys[frame.index] = logits
-        self._key_images[frame.index] = rgb
+        subject.prompts[frame.index] = (rgb, logits)
+        self._metrics.pop(subject.chosen, None)
         self._stale = True
         return Mask(frame.index, prompt.object, logits, 1.0)
 
@@ -110,28 +112,27 @@ class FlowTracker:
                 f"frame {frame.number} is {rgb.shape[1]}x{rgb.shape[0]} at working scale, the one before "
                 f"{self._last.rgb.shape[1]}x{self._last.rgb.shape[0]}; a clip has one size"
             )
-        features = self._features(rgb)
-        scene = self._observe(frame.index, rgb, features)
+        seen = self._look(frame.index, rgb)
+        present, at = self._move(seen)
         for subject in self._subjects:
-            if frame.index in subject.keys:
+            subject.advance(at)
+            if frame.index in subject.prompts:
                 subject.anchor(frame.index)
-            elif scene is not None and subject.started:
-                subject.propagate(scene, self._subjects.index(subject))
+            elif present is not None and subject.started and self._last is not None:
+                now, before = self._features(seen, subject), self._features(self._last, subject)
+                subject.propagate(present, at, now, before)
             else:
-                subject.logits = np.full(rgb.shape[:2], -contour.FAR, np.float32)
-        self._remember(frame.index, rgb, features)
+                subject.absent(rgb.shape[:2])
+        self._last = seen
         return [Mask(frame.index, s.name, s.logits, s.score) for s in self._subjects]
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return the state of the pass (not the prompts) as named plain arrays."""
-        if self._stale and self._subjects:
+        if self._stale:
             self._prepare()
-        state: dict[str, NDArray[Any]] = {"visited": np.array(sorted(self._visited), np.int64)}
-        for i, key in enumerate(self._keys):
-            state[f"key{i}.where"] = key.where.copy()
+        state: dict[str, NDArray[Any]] = {}
         if self._last is not None:
-            for name in ("rgb", "labels", "known", "where"):
-                state[f"last.{name}"] = getattr(self._last, name).copy()
+            state["last.rgb"] = self._last.rgb.copy()
             state["last.index"] = np.array(self._last.index, np.int64)
         for i, subject in enumerate(self._subjects):
             state |= {f"subject{i}.{k}": v for k, v in subject.snapshot().items()}
@@ -139,81 +140,53 @@ class FlowTracker:
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Put back what ``snapshot`` returned, given the same prompts."""
-        if self._subjects:
+        if self._stale:
             self._prepare()
         self.rewind()
-        self._visited = {int(i) for i in state["visited"]}
-        for i, key in enumerate(self._keys):
-            key.where = state[f"key{i}.where"].copy()
         if "last.rgb" in state:
-            rgb = state["last.rgb"].copy()
-            self._last = Remembered(
-                int(state["last.index"]), rgb, self._features(rgb), state["last.labels"].copy(),
-                state["last.known"].copy(), state["last.where"].copy(),
-            )  # fmt: skip
+            self._last = self._look(int(state["last.index"]), state["last.rgb"].copy())
         for i, subject in enumerate(self._subjects):
             prefix = f"subject{i}."
             subject.restore({k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)})
 
-    def _features(self, rgb: U8) -> F32:
-        assert self._metric is not None
-        h, w = rgb.shape[:2]
-        return self._metric(self._describe(rgb), ((h + 1) // 2, (w + 1) // 2))
-
     def _prepare(self) -> None:
-        """Fit metric, permanent memory and classifiers to the prompts there are."""
-        chosen = spread(sorted(self._key_images), MOST_KEYS)
-        self._metric = fit_metric(self._describe, [self._key_images[i] for i in spread(chosen, 3)])
-        chained = {k.index: k.where for k in self._keys}
-        self._keys = []
-        for i in chosen:
-            features = self._features(self._key_images[i])
-            size = features.shape[:2]
-            planes = [s.key_plane(i, size) for s in self._subjects]
-            labels = np.stack([np.zeros(size, np.float32) if p is None else p for p in planes], -1)
-            known = np.array([p is not None for p in planes])
-            where = chained.get(i, positions(*size))
-            self._keys.append(Remembered(i, self._key_images[i], features, labels, known, where))
+        """Fit metrics, permanent memories and classifiers to the prompts there are.
+
+        All of it is a function of the object's own prompts, so objects cannot disturb each other.
+        """
+        used: dict[tuple[int, ...], Metric] = {}
+        for subject in self._subjects:
+            images = [subject.prompts[i][0] for i in subject.chosen]
+            metric = self._metrics.get(subject.chosen) or used.get(subject.chosen)
+            if metric is None:
+                metric = fit_metric(self._describe, spread(images, 3))
+            used[subject.chosen] = metric
+            subject.learn_keys([metric(self._describe(rgb), _grid(rgb)) for rgb in images])
+        self._metrics = used
         if self._last is not None:
-            self._remember(self._last.index, self._last.rgb, self._features(self._last.rgb))
-        for o, subject in enumerate(self._subjects):
-            subject.learn_keys(self._keys, o)
+            self._last.projected.clear()
         self._stale = False
 
-    def _observe(self, index: int, rgb: U8, features: F32) -> Scene | None:
-        """Estimate what all objects share; None on the first frame of a pass."""
-        if self._last is None:
-            return None
-        flow = estimate(luma(self._last.rgb), luma(rgb))
-        size = features.shape[:2]
-        back = resize_flow(flow.back, size)
-        at = positions(*size) + back
-        for r in [self._last, *self._keys]:
-            r.advance(at)
-        moving = [(o, s) for o, s in enumerate(self._subjects) if s.started and index not in s.keys]
-        if not moving:
-            return None
-        asked = nearest([k.index for k in self._keys], index, ASKED_KEYS)
-        keys = [k for k in self._keys if k.index in asked]
-        planes = {o: s.predict(flow, features, self._keys) for o, s in moving}
-        return observe(rgb, features, flow, back, planes, self._last, keys)
+    def _look(self, index: int, rgb: U8) -> _Seen:
+        return _Seen(index, rgb, self._describe(rgb), {})
 
-    def _remember(self, index: int, rgb: U8, features: F32) -> None:
-        """Make the present frame the last one, and re-anchor the permanent memory on prompted frames."""
-        size = features.shape[:2]
-        planes = [s.belief for s in self._subjects]
-        labels = np.stack(
-            [np.zeros(size, np.float32) if p is None else resize_map(p, size) for p in planes], -1
-        )
-        known = np.array([p is not None for p in planes])
-        self._last = Remembered(index, rgb, features, labels, known, positions(*size))
-        here = next((k for k in self._keys if k.index == index), None)
-        if here is None:
-            return
-        here.anchor()
-        self._visited.add(index)
-        for key in self._keys:
-            if key.index not in self._visited and (both := here.known & key.known).any():
-                o = int(np.argmax(both))
-                key.anchor()
-                key.where += centre(key.labels[..., o]) - centre(here.labels[..., o])
+    def _features(self, seen: _Seen, subject: Subject) -> F32:
+        key = subject.chosen
+        if key not in seen.projected:
+            seen.projected[key] = self._metrics[key](seen.described, _grid(seen.rgb))
+        return seen.projected[key]
+
+    def _move(self, seen: _Seen) -> tuple[Present | None, F32]:
+        """Estimate the motion since the last frame; where pixels come from, on the analysis grid."""
+        size = _grid(seen.rgb)
+        if self._last is None:
+            return None, positions(*size)
+        flow = estimate(luma(self._last.rgb), luma(seen.rgb))
+        back = resize_flow(flow.back, size)
+        present = Present(seen.index, seen.rgb, flow, back, resize_map(flow.trust, size))
+        return present, positions(*size) + back
+
+
+def _grid(rgb: U8) -> tuple[int, int]:
+    """Size (rows, cols) of the analysis grid of a working image."""
+    return (rgb.shape[0] + 1) // 2, (rgb.shape[1] + 1) // 2

@@ -99,7 +99,7 @@ class Appearance:
 
     def logits(self, x: F32) -> F32:
         """Return (n,) log-odds that (n, dims) pixels are subject."""
-        return np.clip(self.gain * (self.lift(x) @ self.weights), -6, 6).astype(np.float32)
+        return np.asarray(np.clip(self.gain * (self.lift(x) @ self.weights), -6, 6), np.float32)
 
 
 def _solve(stats: F64, ridge: float = 1e-3) -> F32:

@@ -32,7 +32,7 @@ def distance_logits(mask: Bool, certainty: F32 | None = None) -> F32:
     outside = cv2.distanceTransform(1 - m, cv2.DIST_L2, 5)
     signed = SLOPE * (np.maximum(inside - 0.5, 0) - np.maximum(outside - 0.5, 0)) + 0.25 * (2.0 * m - 1)
     out = np.clip(signed, -FAR, FAR).astype(np.float32)
-    return out if certainty is None else (out * certainty).astype(np.float32)
+    return out if certainty is None else np.asarray(out * certainty, np.float32)
 
 
 def soft_logits(mask: F32) -> F32:
@@ -46,7 +46,7 @@ def soft_logits(mask: F32) -> F32:
     log_odds = np.log(p / (1 - p))
     sign = np.where(hard, 1.0, -1.0)
     magnitude = np.clip(np.abs(log_odds), 1e-3, np.maximum(limit, 0.25))
-    return (sign * magnitude).astype(np.float32)
+    return np.asarray(sign * magnitude, np.float32)
 
 
 def drop_specks(mask: Bool, keep: F32, *, share: float) -> Bool:

@@ -56,7 +56,7 @@ class JetDescriptor:
                     cv2.sepFilter2D(plane, cv2.CV_32F, kx, ky, borderType=cv2.BORDER_REPLICATE)
                     for kx, ky in pairs
                 ]
-        return np.ascontiguousarray(np.stack(planes, axis=-1))
+        return np.moveaxis(np.stack(planes), 0, -1)
 
 
 class Metric:
@@ -80,8 +80,9 @@ class Metric:
     def __call__(self, features: F32, size: tuple[int, int]) -> F32:
         """Project an (h, w, c) map and bring it to ``size`` (rows, columns); returns (rows, columns, d)."""
         rows, cols = size
-        flat = (features.reshape(-1, features.shape[-1]) - self.mean) @ self.project
-        out: F32 = flat.reshape(*features.shape[:2], -1)
+        planar = np.moveaxis(features, -1, 0).reshape(features.shape[-1], -1)
+        flat = self.project.T @ planar - (self.mean @ self.project)[:, None]
+        out = np.moveaxis(flat.reshape(-1, *features.shape[:2]), 0, -1).astype(np.float32)
         if out.shape[:2] != size:
             out = _resize_channels(out, rows, cols)
         return np.ascontiguousarray(out, dtype=np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -11,23 +12,19 @@ from numpy.typing import NDArray
 from trackmatte.trackers.flow_motion import positions, sample
 
 F32 = NDArray[np.float32]
-U8 = NDArray[np.uint8]
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
 class Remembered:
-    """One frame the tracker can ask, on the analysis grid."""
+    """One frame an object's tracker can ask, on the analysis grid."""
 
     index: int
     """0-based position in the clip."""
-    rgb: U8
-    """(h, w, 3) working image; features are a function of it."""
     features: F32
     """(rows, cols, d) projected descriptor."""
     labels: F32
-    """(rows, cols, o) in [0, 1], one plane per object."""
-    known: NDArray[np.bool_]
-    """(o,) whether the object's plane means anything."""
+    """(rows, cols) in [0, 1], the object."""
     where: F32
     """(rows, cols, 2) (x, y): where each pixel of the present frame was in this one."""
 
@@ -57,11 +54,11 @@ class Remembered:
         self.where = (self.where + 0.5 * num / (den[..., None] + 0.05)).astype(np.float32)
 
 
-def spread(indices: list[int], most: int) -> list[int]:
-    """Choose at most ``most`` of sorted ``indices``, evenly over their order, ends included."""
-    if len(indices) <= most:
-        return indices
-    return [indices[i] for i in sorted({round(k) for k in np.linspace(0, len(indices) - 1, most)})]
+def spread(items: list[T], most: int) -> list[T]:
+    """Choose at most ``most`` of ``items``, evenly over their order, ends included."""
+    if len(items) <= most:
+        return items
+    return [items[i] for i in sorted({round(k) for k in np.linspace(0, len(items) - 1, most)})]
 
 
 def nearest(indices: list[int], present: int, most: int) -> list[int]:

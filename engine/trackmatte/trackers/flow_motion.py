@@ -35,7 +35,7 @@ def estimate(previous: U8, present: U8) -> Motion:
     h, w = present.shape
     if min(h, w) < _SMALLEST:
         return Motion(np.zeros((h, w, 2), np.float32), np.ones((h, w), np.float32))
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     back = dis.calc(present, previous, None)
     ahead = dis.calc(previous, present, None)
     there = sample(ahead, positions(h, w) + back)
@@ -91,7 +91,7 @@ def background_residual(back: F32, background: F32) -> F32:
     p = positions(h, w)
     q = cv2.perspectiveTransform(p.reshape(-1, 1, 2), m).reshape(h, w, 2)
     gap = np.nan_to_num(p + back - q, nan=0.0, posinf=1e3, neginf=-1e3)
-    return np.clip(gap, -1e3, 1e3).astype(np.float32)
+    return np.asarray(np.clip(gap, -1e3, 1e3), np.float32)
 
 
 _BINS = 41
@@ -130,7 +130,7 @@ def motion_cue(gap: F32, trust: F32, subject: F32, background: F32) -> F32:
     cue = ratio.ravel()[flat].reshape(trust.shape)
     patch = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _BLEED + 1, 2 * _BLEED + 1))
     least, most = cv2.erode(cue, patch), cv2.dilate(cue, patch)
-    return (np.maximum(least, 0) + np.minimum(most, 0)).astype(np.float32) * trust
+    return np.asarray((np.maximum(least, 0) + np.minimum(most, 0)) * trust, np.float32)
 
 
 def luma(rgb: U8) -> U8:

@@ -49,11 +49,10 @@ def resize_map(a: F32, size: tuple[int, int]) -> F32:
 
 def sigmoid(x: F32) -> F32:
     """Return 1 / (1 + exp(-x))."""
-    out: F32 = 1 / (1 + np.exp(-np.clip(x, -30, 30)))
-    return out.astype(np.float32)
+    return np.asarray(1 / (1 + np.exp(-np.clip(x, -30, 30))), np.float32)
 
 
 def logit(p: F32, limit: float) -> F32:
     """Return log(p / (1 - p)) clipped to +-``limit``."""
     q = np.clip(p, 1e-6, 1 - 1e-6)
-    return np.clip(np.log(q / (1 - q)), -limit, limit).astype(np.float32)
+    return np.asarray(np.clip(np.log(q / (1 - q)), -limit, limit), np.float32)

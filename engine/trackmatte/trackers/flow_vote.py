@@ -15,10 +15,10 @@ I32 = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Votes:
-    """What one remembered frame says about n pixels and o objects."""
+    """What one remembered frame says about n pixels."""
 
     prob: F32
-    """(n, o) in [0, 1], the weighted label of the best matches."""
+    """(n,) in [0, 1], the weighted label of the best matches."""
     cost: F32
     """(n,) squared feature distance of the best match per channel, in nuisance units."""
     shift: F32
@@ -45,7 +45,7 @@ def vote(
     Parameters
     ----------
     query, memory : (h, w, d) float32 features of the present and the remembered frame.
-    labels : (h, w, o) float32 in [0, 1], the remembered objects.
+    labels : (h, w) float32 in [0, 1], the remembered object.
     ys, xs : (n,) int32 pixels that ask.
     centre : (n, 2) float32 (x, y), where they are expected in the remembered frame.
     radius, stride : window half width and sampling step in analysis pixels.
@@ -53,7 +53,7 @@ def vote(
     leash : cost added at the window's rim; keeps ties near the prediction.
     """
     n = len(ys)
-    prob = np.zeros((n, labels.shape[2]), np.float32)
+    prob = np.zeros(n, np.float32)
     cost = np.zeros(n, np.float32)
     shift = np.zeros((n, 2), np.float32)
     if n:
@@ -78,7 +78,7 @@ def vote(
 _TOP = 8
 
 
-@njit(cache=True, fastmath=True, nogil=True)
+@njit(cache=True, fastmath={"contract", "reassoc"}, nogil=True)  # type: ignore[untyped-decorator]
 def _scan(
     q: Any,
     memory: Any,
@@ -120,7 +120,7 @@ def _scan(
     return filled
 
 
-@njit(cache=True, fastmath=True, nogil=True)
+@njit(cache=True, fastmath={"contract", "reassoc"}, nogil=True)  # type: ignore[untyped-decorator]
 def _vote(
     query: Any,
     memory: Any,
@@ -154,10 +154,8 @@ def _vote(
             total += weight
             shift[i, 0] += weight * (x - centre[i, 0])
             shift[i, 1] += weight * (y - centre[i, 1])
-            for o in range(labels.shape[2]):
-                prob[i, o] += weight * labels[y, x, o]
-        for o in range(labels.shape[2]):
-            prob[i, o] /= total
+            prob[i] += weight * labels[y, x]
+        prob[i] /= total
         shift[i, 0] /= total
         shift[i, 1] /= total
         cost[i] = best[0]
