@@ -1,8 +1,8 @@
 """Prompt to mask on single frames: ours beside OpenCV's GrabCut, from simulated prompts.
 
 Run as ``python -m tests.bench.prompts [DATASET]``, where DATASET holds ``<sequence>/frames/*.jpg`` and
-``<sequence>/masks/*.png`` (0/255) as in DAVIS-2016. Every method gets the very same input; all but the last kind are simulated
-from the truth alone. DATASET defaults to ``$TRACKMATTE_DAVIS``. The inputs:
+``<sequence>/masks/*.png`` (0/255) as in DAVIS-2016. Every method gets the very same input; all but the last
+kind are simulated from the truth alone. DATASET defaults to ``$TRACKMATTE_DAVIS``. The inputs:
 
 * box: the tight bounding box of the truth;
 * box + 3 clicks: two positive clicks, each at the point of the truth farthest from its border and from the
