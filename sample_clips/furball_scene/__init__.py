@@ -1,0 +1,1 @@
+"""Procedural scene for the *furball* sample clip: a furry animal hopping through a forest."""
