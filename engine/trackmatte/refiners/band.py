@@ -182,6 +182,24 @@ def undecided(logits: NDArray[np.float32], distance: NDArray[np.float32], unit: 
     return np.asarray(np.minimum(4 * _blur(weak, 4 * unit), 1), np.float32)
 
 
+def doubt(logits: NDArray[np.float32], distance: NDArray[np.float32], pixel: float) -> NDArray[np.float32]:
+    """Say how much a tracker doubts its mask, from how slowly its log-odds grow away from the contour.
+
+    Parameters
+    ----------
+    logits : (h, w) the mask's log-odds.
+    distance : (h, w) signed distance to the mask's contour, px.
+    pixel : px that one pixel of the tracker's mask spans here.
+
+    Returns
+    -------
+    (h, w) in [0, 1]; 0 where they grow by 1 or more per pixel of the mask, 1 at half of that.
+    """
+    sure = np.clip(np.abs(distance) / np.float32(pixel) - 0.5, 0, 7.75) + np.float32(0.25)
+    lack = (1 - np.clip(np.abs(logits) / sure, 0.5, 1)) / 0.5
+    return _blur(lack.astype(np.float32), 2 * pixel)
+
+
 def _blur(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     out: NDArray[np.float32] = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     return out

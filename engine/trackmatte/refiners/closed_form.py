@@ -13,11 +13,13 @@ from trackmatte.errors import UsageError
 from trackmatte.frame import Frame, to_display
 from trackmatte.mask import Mask
 from trackmatte.matte import Matte
+from trackmatte.numerics.guided import guided_filter
 from trackmatte.numerics.laplacian import band_laplacian
 from trackmatte.numerics.samples import sample_alpha
 from trackmatte.numerics.solve import conjugate_gradient, solve_exactly
 from trackmatte.refiners.band import (
     constant_matte,
+    doubt,
     find_contour,
     hairiness,
     paste,
@@ -34,6 +36,12 @@ INNER = 4.0
 """Colours count as sure beyond this distance from the contour, px of a 960-wide frame."""
 MOVE = 0.5
 """Share of the way the contour moves to the edge that the first solve found."""
+FRINGE = 2.0
+"""Standard deviation of the blur that takes the solver's grain off hairy edges, px of a 960-wide frame."""
+DOUBT_WIDTH = 32.0
+"""Half width of the band where the tracker doubts its mask, px of a 960-wide frame."""
+DOUBT_TOE = 0.06
+"""Alpha below it counts as 0, above 1 - it as 1, where the mask is doubted most."""
 SMALLEST = 8
 """Frames or boxes with a side below this many px get the mask itself: there is no band to solve on."""
 
@@ -65,7 +73,9 @@ class ClosedFormRefiner:
     Lischinski and Weiss, PAMI 2008). The first, on 960-wide frames, finds where the edge really runs and how
     hairy it is; the second, from there, gives the matte: a narrow band and a firm prior on clean edges, a
     wide band and a loose one on hair. Both priors join the mask, whose weight grows away from the contour,
-    with what the pixel's own colour says where subject and background differ.
+    with what the pixel's own colour says where subject and background differ. Where the tracker doubts its
+    mask, a wide guided filter of the result takes over by as much as it doubts: no narrow band reaches the
+    true edge there.
 
     Parameters
     ----------
@@ -94,7 +104,7 @@ class ClosedFormRefiner:
         """Return the matte of ``mask`` on ``frame``; ``hair`` (H, W) widens the band where it is true."""
         width, height = frame.size
         unit = max(1.0, max(width, height) / 960, width / max(1, mask.logits.shape[1]))
-        contour = find_contour(mask.logits, frame.size, reach=(HAIRY.half_width + 4) * unit)
+        contour = find_contour(mask.logits, frame.size, reach=(DOUBT_WIDTH + 4) * unit)
         if contour is None:
             return constant_matte(mask, frame.size)
         if min(contour.distance.shape) < SMALLEST:
@@ -106,14 +116,19 @@ class ClosedFormRefiner:
                 loose, cv2.GaussianBlur(hair[contour.roi].astype(np.float32), (0, 0), 2 * unit)
             )
         reach = unit * min(1.0, max(0.4, float(d.max()) / (12 * unit)))
-        far = np.abs(d) > HAIRY.half_width * reach
+        doubts = doubt(contour.logits, d, width / mask.logits.shape[1])
+        fade = np.clip((DOUBT_WIDTH * reach - np.abs(d)) / (8 * reach), 0, 1).astype(np.float32)
+        doubts *= fade
+        far = np.abs(d) > np.where(doubts > 0, DOUBT_WIDTH, HAIRY.half_width) * reach
         if unit > FINEST:
             factor = unit / FINEST
-            shown, loose = _reduce(shown, factor), _reduce(loose, factor)
+            shown, loose, doubts = (_reduce(x, factor) for x in (shown, loose, doubts))
             alpha = self._matte(shown, _reduce(d / np.float32(factor), factor), reach / factor, loose)
+            alpha = _relax(shown, alpha, doubts, reach / factor)
             alpha = cv2.resize(alpha, (d.shape[1], d.shape[0]), interpolation=cv2.INTER_LINEAR)
         else:
             alpha = self._matte(clean_plate(shown), d, reach, loose)
+            alpha = _relax(shown, alpha, doubts, reach)
         alpha = np.where(far, d > 0, alpha).astype(np.float32)
         return Matte(mask.index, mask.object, paste(alpha, contour))
 
@@ -128,7 +143,10 @@ class ClosedFormRefiner:
         hairy = np.maximum(cv2.resize(hairy, full, interpolation=cv2.INTER_LINEAR), loose)
         first = cv2.resize(first, full, interpolation=cv2.INTER_LINEAR)
         moved = d + MOVE * (1 - hairy) * (signed_distance(first - np.float32(0.5)) - d)
-        return self._solve(rgb, moved, unit, hairy, first)
+        alpha = self._solve(rgb, moved, unit, hairy, first)
+        return np.asarray(
+            alpha + hairy * (cv2.GaussianBlur(alpha, (0, 0), FRINGE * unit) - alpha), np.float32
+        )
 
     def _solve(self, rgb: F32, d: F32, unit: float, hairy: F32, start: F32 | None) -> F32:
         def blend(name: str) -> F32:
@@ -158,6 +176,16 @@ class ClosedFormRefiner:
         if not known_f.any() or not known_b.any():
             return np.zeros(1), np.zeros(1)
         return sample_alpha(rgb, unknown, known_f, known_b, 8 * unit, self.noise)
+
+
+def _relax(rgb: F32, alpha: F32, doubts: F32, unit: float) -> F32:
+    """Trade the solve for a wide guided filter of itself where the mask is doubted, (h, w) in [0, 1]."""
+    if not (doubts > 0.02).any():
+        return alpha
+    wide = guided_filter(rgb, alpha, DOUBT_WIDTH * unit, 1e-4, max(1, round(4 * unit)))
+    mixed = alpha + doubts * (np.clip(wide, 0, 1) - alpha)
+    toe = DOUBT_TOE * doubts
+    return np.asarray(np.clip((mixed - toe) / (1 - 2 * toe), 0, 1), np.float32)
 
 
 def _reduce(image: F32, factor: float) -> F32:
