@@ -11,6 +11,8 @@ Bool = NDArray[np.bool_]
 
 FAR = 12.0
 """Largest magnitude of a logit."""
+HOLE_EVIDENCE = -2.0
+"""Mean log-odds below which a hole that opens in a solid subject is believed."""
 SLOPE = 1.0
 """Logits per pixel of distance from the contour."""
 
@@ -59,6 +61,30 @@ def drop_specks(mask: Bool, keep: F32, *, share: float) -> Bool:
     good = (area >= share * area[1:].sum()) | (backed & (area >= 0.1 * share * area[1:].sum()))
     good[0] = False
     return np.asarray(good[pieces], dtype=np.bool_)
+
+
+def fill_new_holes(mask: Bool, before: F32, evidence: F32) -> Bool:
+    """Close enclosed holes that open in a solid subject, unless the evidence for them is strong.
+
+    Background comes into a subject from outside, or where limbs join around it; a hole in the middle of
+    what was solid is more often a part seen for the first time.
+
+    Parameters
+    ----------
+    before : (h, w) in [0, 1], the prediction from the last frame.
+    evidence : (h, w) log-odds that do not depend on the last frame's result.
+    """
+    n, pieces = cv2.connectedComponents((~mask).astype(np.uint8), connectivity=4)
+    if n <= 2:
+        return mask
+    area = np.maximum(np.bincount(pieces.ravel(), minlength=n), 1)
+    solid = np.bincount(pieces.ravel(), weights=before.ravel(), minlength=n) / area
+    against = np.bincount(pieces.ravel(), weights=evidence.ravel(), minlength=n) / area
+    fill = (solid > 0.5) & (against > HOLE_EVIDENCE)
+    fill[0] = False
+    rim = np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])
+    fill[rim] = False
+    return np.asarray(mask | fill[pieces], dtype=np.bool_)
 
 
 def drop_strangers(mask: Bool, evidence: F32) -> Bool:

@@ -136,7 +136,8 @@ class Subject:
         unary = spread_out(seen, odds, outside=-6)
         mask = _cut(unary, seen)
         mask = contour.drop_specks(mask, plane, share=0.05)
-        mask = contour.drop_strangers(mask, spread_out(seen, fresh, outside=-1))
+        alone = spread_out(seen, fresh, outside=-1)
+        mask = contour.fill_new_holes(contour.drop_strangers(mask, alone), plane, alone)
         area = float(mask.sum())
         if area < VANISHED * self.area or (self.lost and not _credible(mask, unary, area, self.area)):
             return self._vanish(h, w)
