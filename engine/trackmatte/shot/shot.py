@@ -27,7 +27,7 @@ from trackmatte.shot.prompts import PromptBook, merge
 from trackmatte.shot.refining import Hair, bounds_of, read_mask, refine_frames
 from trackmatte.shot.spans import in_spans, join_spans
 from trackmatte.shot.status import ObjectStatus
-from trackmatte.shot.tracking import Job, TrackRun
+from trackmatte.shot.tracking import LOST, Job, TrackRun
 from trackmatte.trackers import TRACKERS, Tracker
 from trackmatte.writers import Writer
 from trackmatte.writers.behind import WriteBehind
@@ -343,7 +343,7 @@ class Shot:
                 if found is None:
                     continue
                 (tracked if found.get("key") == key or n in locked else stale).append(n)
-                if found.get("score", 1.0) < 0.1:
+                if found.get("score", 1.0) < LOST:
                     lost.append(n)
                 if n in wanted and self.cache.key("matte", obj, n) == wanted[n]:
                     matted.append(n)
