@@ -26,6 +26,7 @@ $(VENV)/.base: $(VENV)/.venv pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.base
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	scripts/install-sam $(RUN)/python
 	touch $@
 
 clean:

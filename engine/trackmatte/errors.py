@@ -7,7 +7,8 @@
     ├── PromptError (ValueError)         4   a prompt contradicts itself, lies outside, selects nothing
     ├── ShotError (ValueError)           5   the shot file is damaged, newer, or does not fit its clip
     ├── OutputError (OSError)            6   the result cannot be written (rights, space, existing files)
-    └── MissingPartError (RuntimeError)  7   an optional part (weights, a package) is not installed
+    ├── MissingPartError (RuntimeError)  7   an optional part (weights, a package) is not installed
+    └── DeviceError (RuntimeError)       8   the GPU's memory does not suffice
 
 A message is one sentence: what is wrong, with the file or frame, and the way out.
 An interrupted run (Ctrl-C) exits with 130; anything else that escapes is a bug and exits with 1.
@@ -69,3 +70,9 @@ class MissingPartError(TrackmatteError, RuntimeError):
     """An optional part (model weights, a package, a device) is not there."""
 
     exit_code = 7
+
+
+class DeviceError(TrackmatteError, RuntimeError):
+    """The device's memory does not suffice, even after freeing what can be freed."""
+
+    exit_code = 8

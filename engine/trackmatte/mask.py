@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ class Mask:
     """(h, w) unthresholded log-odds, > 0 = subject; covers the whole frame at the tracker's scale."""
     score: float
     """Confidence in [0, 1] that the object is visible and the mask is right; 0 = lost or occluded."""
+    quality: Mapping[str, float] = field(default_factory=dict)
+    """What else the tracker says of the mask: ``iou`` predicted IoU in [0, 1]; ``object`` log-odds that
+    the object is visible."""
 
     @property
     def binary(self) -> NDArray[np.bool_]:

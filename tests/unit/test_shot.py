@@ -12,8 +12,11 @@ import pytest
 
 from tests import disc
 from trackmatte.errors import OutputError, PromptError, ShotError
+from trackmatte.frame import Frame
+from trackmatte.mask import Mask
 from trackmatte.prompt import Box, Point, Prompt, Scribble
 from trackmatte.shot import Shot
+from trackmatte.trackers import TRACKERS
 
 SIZE = (160, 96)
 
@@ -74,9 +77,9 @@ def test_prompt_makes_stale_and_the_other_object_stays(shot: Shot) -> None:
     shot.add(Prompt(1003, "prop", points=(Point(0.5, 0.5),)))
     run(shot)
     before = files(shot)
-    shot.add(Prompt(1006, "prop", mask=np.ones(SIZE[::-1], np.float32)))
+    shot.add(Prompt(1006, "prop", mask=np.pad(np.ones((90, 150), np.float32), ((0, 6), (0, 10)))))
     states = {s.object: s for s in shot.status()}
-    assert len(states["prop"].stale) == 12
+    assert states["prop"].stale == tuple(range(1004, 1013))  # up to the prompt on 1003
     assert states["subject"].stale == ()
     run(shot)
     after = files(shot)
@@ -90,7 +93,7 @@ def test_locked_frames_stay_byte_identical(shot: Shot) -> None:
     run(shot)
     before = files(shot)
     shot.lock("subject", 1004, 1006)
-    shot.add(Prompt(1008, mask=np.ones(SIZE[::-1], np.float32)))
+    shot.add(Prompt(1008, mask=np.pad(np.ones((90, 150), np.float32), ((0, 6), (0, 10)))))
     tracked = run(shot)
     after = files(shot)
     assert not {1004, 1005, 1006} & set(tracked)
@@ -137,7 +140,7 @@ def test_between_two_prompts_both_sides_are_blended(shot: Shot) -> None:
 
 
 def test_stopping_anywhere_and_going_on_gives_the_same_bytes(shot: Shot) -> None:
-    shot.add(Prompt(1009, mask=np.ones(SIZE[::-1], np.float32)))
+    shot.add(Prompt(1009, mask=np.pad(np.ones((90, 150), np.float32), ((0, 6), (0, 10)))))
     shot.save()
     run(shot)
     whole = files(shot)
@@ -232,3 +235,133 @@ def test_object_names_of_any_kind(shot: Shot) -> None:
     run(shot)
     assert len([s for s in shot.status() if len(s.matted) == 12]) == 4
     assert all(shot.cache.root in f.resolve().parents for f in shot.cache.root.rglob("*.tif"))
+
+
+@pytest.fixture(params=["fake", "carrying"])
+def long(request: pytest.FixtureRequest, tmp_path: Path) -> Shot:
+    """Return a tracked shot of 130 frames, so that states of the pass were kept on the way."""
+    clip = disc.write_frames(tmp_path / "long", 130, (48, 32))
+    made = Shot.new(tmp_path / "long.shot.json", clip, tracker=request.param, refiner="none")
+    made.add(Prompt(1011, box=Box(0.1, 0.1, 0.9, 0.9)))
+    made.save()
+    run(made)
+    return made
+
+
+def test_a_correction_changes_frames_up_to_the_next_prompt_only(long: Shot) -> None:
+    long.add(Prompt(1101, mask=np.pad(np.ones((12, 20), np.float32), ((10, 10), (14, 14)))))
+    run(long)
+    before = files(long)
+    steps = replays(long)
+    long.add(Prompt(1061, points=(Point(0.5, 0.5),)))
+    assert steps == ([] if long.doc.tracker.name == "fake" else list(range(1050, 1062)))
+    done = run(long)
+    changed = {int(k[-10:-4]) for k, v in files(long).items() if before[k] != v}
+    backward = long.doc.tracker.name == "fake"
+    assert set(done) == set(range(1012 if backward else 1061, 1101))
+    assert changed <= set(done)
+    assert 1061 in changed
+    assert 1061 in long.changed["subject"]
+    assert long.changed["subject"] <= changed  # a file may say what it is made from with the same pixels
+
+
+def test_no_correction_reaches_over_a_lock(long: Shot) -> None:
+    long.lock("subject", 1070, 1080)
+    before = files(long)
+    long.add(Prompt(1061, points=(Point(0.5, 0.5),)))
+    done = run(long)
+    assert max(done) == 1069
+    after = files(long)
+    assert all(after[k] == v for k, v in before.items() if int(k[-10:-4]) >= 1070)
+    (status,) = long.status()
+    assert status.stale == ()
+
+
+def test_taking_a_correction_back_brings_the_old_masks_back(long: Shot) -> None:
+    before = files(long)
+    long.add(Prompt(1061, points=(Point(0.5, 0.5),)))
+    run(long)
+    assert files(long) != before
+    long.remove(1061, "subject")
+    run(long)
+    assert files(long) == before
+
+
+def test_a_range_limits_a_correction(long: Shot) -> None:
+    before = files(long)
+    long.add(Prompt(1061, points=(Point(0.5, 0.5),)))
+    assert [p.frame for p in long.track((1061, 1070))] == list(range(1061, 1071))
+    after = files(long)
+    assert all(after[k] == v for k, v in before.items() if not 1061 <= int(k[-10:-4]) <= 1070)
+    (status,) = long.status()
+    assert 1071 in status.stale
+    with pytest.raises(ShotError, match="does not lie in the clip"):
+        list(long.track((900, 950)))
+
+
+def test_one_direction_at_a_time(tmp_path: Path) -> None:
+    clip = disc.write_frames(tmp_path / "plate", 20, (48, 32))
+    shot = Shot.new(tmp_path / "d.shot.json", clip, tracker="carrying", refiner="none")
+    shot.add(Prompt(1011, box=Box(0.1, 0.1, 0.9, 0.9)))
+    assert [p.frame for p in shot.track(direction="backward")] == list(range(1011, 1000, -1))
+    assert [p.frame for p in shot.track(direction="forward")] == list(range(1012, 1021))
+    assert list(shot.track()) == []
+
+
+def test_fresh_recomputes_everything(long: Shot) -> None:
+    assert len({p.frame for p in long.track(fresh=True)}) == 130
+    assert long.changed == {"subject": set()}
+
+
+def test_an_object_may_come_and_go(long: Shot) -> None:
+    before = files(long)
+    long.add(Prompt(1031, "prop", points=(Point(0.5, 0.5),)))
+    assert set(run(long)) == set(range(1001, 1131))
+    long.forget("prop")
+    assert long.objects == ["subject"]
+    assert run(long) == []
+    assert {k: v for k, v in files(long).items() if "prop" not in k} == before
+    with pytest.raises(PromptError, match="has no object 'prop'; there are: 'subject'"):
+        long.forget("prop")
+
+
+def test_exclusive_objects_share_no_pixel(tmp_path: Path) -> None:
+    clip = disc.write_frames(tmp_path / "plate", 4)
+    shot = Shot.new(tmp_path / "x.shot.json", clip, tracker="fake", refiner="none")
+    left, right = np.zeros(SIZE[::-1], np.float32), np.zeros(SIZE[::-1], np.float32)
+    left[20:70, 20:90], right[30:90, 60:140] = 1, 1
+    shot.add(Prompt(1001, "a", mask=left))
+    shot.add(Prompt(1001, "b", mask=right))
+    run(shot)
+    both = shot.read_matte("a", 1001).alpha + shot.read_matte("b", 1001).alpha
+    assert both.max() > 1.5
+    shot.doc.exclusive = True
+    run(shot)
+    both = shot.read_matte("a", 1001).alpha + shot.read_matte("b", 1001).alpha
+    assert both.max() <= 1.1
+
+
+def test_a_prompt_that_selects_everything_is_refused(shot: Shot) -> None:
+    with pytest.raises(PromptError, match="whole picture"):
+        shot.add(Prompt(1003, mask=np.ones(SIZE[::-1], np.float32)))
+    assert run(shot)
+
+
+def replays(shot: Shot) -> list[int]:
+    """Return a list that fills with the numbers of the frames that trackers step on from now on."""
+    seen: list[int] = []
+    cls = TRACKERS.get(shot.doc.tracker.name)
+
+    class Watched(cls):
+        def step(self, frame: Frame, look: object = None) -> list[Mask]:
+            seen.append(frame.number)
+            return super().step(frame, look)
+
+    real = shot._tracker
+
+    def once() -> object:
+        shot._tracker = real
+        return Watched(length=shot.clip.length)
+
+    shot._tracker = once
+    return seen

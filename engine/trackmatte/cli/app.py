@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from trackmatte import __version__
 from trackmatte.cli import shot as shot_commands
+from trackmatte.cli import weights as weights_commands
 from trackmatte.cli.options import (
     BoxOption,
     Clip,
@@ -24,12 +25,15 @@ from trackmatte.cli.options import (
     RangeOption,
     RefinerOption,
     Scribbles,
+    Settings,
     ShotFile,
     Talk,
     TrackerOption,
     parse_range,
+    parse_settings,
 )
 from trackmatte.cli.prompts import parse_prompt
+from trackmatte.cli.qc import qc
 from trackmatte.cli.report import Report
 from trackmatte.cli.work import (
     check_writable,
@@ -39,6 +43,7 @@ from trackmatte.cli.work import (
     run_sheet,
     run_track,
     tell_skipped,
+    tell_tracker,
 )
 from trackmatte.errors import OutputError, PromptError, TrackmatteError
 from trackmatte.shot import SUFFIX, Shot
@@ -54,6 +59,7 @@ In steps, when the artist wants to look and correct in between:
     trackmatte shot new hero.shot.json plates/hero.####.exr
     trackmatte shot add hero.shot.json --frame 1001 --box 0.3,0.1,0.7,0.95
     trackmatte track hero.shot.json
+    trackmatte qc hero.shot.json
     trackmatte refine hero.shot.json
     trackmatte sheet hero.shot.json --out hero.png
     trackmatte shot add hero.shot.json --frame 1033 --point 0.52,0.31,-
@@ -67,7 +73,8 @@ again to go on."""
 
 EPILOGUE = """Exit codes: 0 done; 1 a bug; 2 wrong usage; 3 the clip or a frame of it cannot be read;
 4 a prompt is contradictory, outside the frame or selects nothing; 5 the shot file is damaged, newer or does
-not fit; 6 the output cannot be written; 7 a part is not installed; 130 interrupted, can be resumed."""
+not fit; 6 the output cannot be written; 7 a part is not installed; 8 the
+GPU's memory does not suffice; 130 interrupted, can be resumed."""
 
 app = App(
     name="trackmatte",
@@ -79,6 +86,8 @@ app = App(
     result_action="return_value",
 )
 app.command(shot_commands.app)
+app.command(weights_commands.app)
+app.command(qc)
 
 
 @app.command
@@ -94,6 +103,7 @@ def matte(
     frame: FrameOption = None,
     obj: ObjectOption = "subject",
     tracker: TrackerOption = "auto",
+    settings: Settings = [],  # noqa: B006
     refiner: RefinerOption = "auto",
     frames: RangeOption = None,
     on_error: OnError = "stop",
@@ -109,7 +119,16 @@ def matte(
     if out.is_dir() and any(out.iterdir()) and not resumable and not overwrite:
         raise OutputError(f"{out} is not empty; choose another folder or add --overwrite")
     span = parse_range(frames) if frames else None
-    with Shot.new(path, clip, tracker=tracker, refiner=refiner, frames=span, on_error=on_error) as shot:
+    tracker = tell_tracker(tracker, report)
+    with Shot.new(
+        path,
+        clip,
+        tracker=tracker,
+        refiner=refiner,
+        tracker_settings=parse_settings(settings),
+        frames=span,
+        on_error=on_error,
+    ) as shot:
         for note in shot.clip.notes:
             report.note(note)
         number = frame if frame is not None else shot.numbers()[0]
@@ -147,10 +166,27 @@ def check_same(shot: Shot) -> None:
 
 
 @app.command
-def track(shot: ShotFile, /, *, talk: Talk = Talk()) -> None:  # noqa: B008
-    """Compute the masks that are missing or stale."""
+def track(
+    shot: ShotFile,
+    /,
+    *,
+    frames: Annotated[
+        str | None,
+        Parameter(name="--range", metavar="IN-OUT", help="Source frames to work on; in to out unless given."),
+    ] = None,
+    direction: Annotated[
+        Literal["both", "forward", "backward"],
+        Parameter(help="Both ways from the prompts, or one: from the first or from the last of them."),
+    ] = "both",
+    fresh: Annotated[
+        bool, Parameter(negative="", help="Recompute up-to-date masks as well, but no locked ones.")
+    ] = False,
+    talk: Talk = Talk(),  # noqa: B008
+) -> None:
+    """Compute the masks that are missing or stale, and say which frames changed."""
+    span = parse_range(frames) if frames else None
     with Shot.open(shot) as opened:
-        run_track(opened, talk.report())
+        run_track(opened, talk.report(), span, direction, fresh=fresh)
 
 
 @app.command

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
@@ -66,7 +67,31 @@ FrameOption = Annotated[
 ]
 ObjectOption = Annotated[str, Parameter(name="--object", group=WHO, help="Name of the object.")]
 TrackerOption = Annotated[
-    str, Parameter(name="--tracker", group=HOW, help="auto, or flow (needs no model weights).")
+    str,
+    Parameter(
+        name="--tracker",
+        group=HOW,
+        help="sam2 (needs weights: trackmatte weights), flow (needs none), or auto: sam2 where it can run.",
+    ),
+]
+Settings = Annotated[
+    list[str],
+    Parameter(
+        name="--set",
+        negative="",
+        group=HOW,
+        metavar="NAME=VALUE",
+        help="A setting of the tracker, such as model=sam2.1_hiera_small or image_size=512. Repeat for more.",
+    ),
+]
+Exclusive = Annotated[
+    bool,
+    Parameter(
+        name="--exclusive",
+        negative="",
+        group=HOW,
+        help="A pixel belongs to one object: the surest there.",
+    ),
 ]
 RefinerOption = Annotated[
     str,
@@ -116,6 +141,25 @@ class Talk:
     def report(self) -> Report:
         """Return the reporter asked for."""
         return Report(json_events=self.json, quiet=self.quiet)
+
+
+def parse_settings(texts: list[str]) -> dict[str, Any]:
+    """Return the settings of ``NAME=VALUE`` texts; values that read as JSON are what they read as.
+
+    Raises
+    ------
+    UsageError : one is of another form.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise UsageError(f"{text!r} is not a setting; write NAME=VALUE, e.g. image_size=512")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 def parse_range(text: str) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from trackmatte.cli.options import (
     BoxOption,
     Clip,
+    Exclusive,
     FrameOption,
     MaskOption,
     ObjectOption,
@@ -17,13 +18,15 @@ from trackmatte.cli.options import (
     RangeOption,
     RefinerOption,
     Scribbles,
+    Settings,
     ShotFile,
     Talk,
     TrackerOption,
     parse_range,
+    parse_settings,
 )
 from trackmatte.cli.prompts import parse_prompt
-from trackmatte.cli.work import spans
+from trackmatte.cli.work import spans, tell_tracker
 from trackmatte.errors import PromptError
 from trackmatte.shot import Shot
 
@@ -40,14 +43,26 @@ def new(
     *,
     tracker: TrackerOption = "auto",
     refiner: RefinerOption = "auto",
+    settings: Settings = [],  # noqa: B006
     frames: RangeOption = None,
+    exclusive: Exclusive = False,
     on_error: OnError = "stop",
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
     """Make a shot file for a clip."""
     report = talk.report()
     span = parse_range(frames) if frames else None
-    with Shot.new(shot, clip, tracker=tracker, refiner=refiner, frames=span, on_error=on_error) as made:
+    tracker = tell_tracker(tracker, report)
+    with Shot.new(
+        shot,
+        clip,
+        tracker=tracker,
+        refiner=refiner,
+        tracker_settings=parse_settings(settings),
+        frames=span,
+        on_error=on_error,
+    ) as made:
+        made.doc.exclusive = exclusive
         made.save()
         for note in made.clip.notes:
             report.note(note)
@@ -90,12 +105,23 @@ def add(
 
 
 @app.command
-def remove(shot: ShotFile, /, *, frame: int, obj: ObjectOption = "subject", talk: Talk = Talk()) -> None:  # noqa: B008
-    """Take back everything said about an object on a frame."""
+def remove(
+    shot: ShotFile,
+    /,
+    *,
+    frame: Annotated[int | None, Parameter(help="The frame; every frame unless given.")] = None,
+    obj: ObjectOption = "subject",
+    talk: Talk = Talk(),  # noqa: B008
+) -> None:
+    """Take back everything said about an object on a frame, or the object altogether."""
     with Shot.open(shot) as opened:
-        opened.remove(frame, obj)
+        if frame is None:
+            opened.forget(obj)
+        else:
+            opened.remove(frame, obj)
         opened.save()
-        talk.report().say(f"frame {frame}: nothing is said about {obj} any more")
+        where = "" if frame is None else f"frame {frame}: "
+        talk.report().say(f"{where}nothing is said about {obj} any more")
 
 
 @app.command
@@ -132,7 +158,8 @@ def show(shot: ShotFile, /, *, talk: Talk = Talk()) -> None:  # noqa: B008
         numbers, doc = opened.numbers(), opened.doc
         w, h = opened.clip.size
         report.say(f"{doc.source.path}  {w}x{h}  frames {spans(numbers)}")
-        report.say(f"tracker {doc.tracker.name}, refiner {doc.refiner.name}")
+        said = " ".join(f"{k}={v}" for k, v in doc.tracker.settings.items() if k != "sha256")
+        report.say(f"tracker {doc.tracker.name} {said}".rstrip() + f", refiner {doc.refiner.name}")
         for note in opened.clip.notes:
             report.note(note)
         for status in opened.status():

@@ -15,6 +15,8 @@ from trackmatte.files import remove_leftovers
 from trackmatte.preview import cutout, overlay, row, write_movie, write_sheet
 from trackmatte.progress import Progress
 from trackmatte.shot import Shot
+from trackmatte.shot.tracking import Direction
+from trackmatte.trackers.choose import choose_tracker
 from trackmatte.writers import WRITERS, Delivery, Writer
 
 
@@ -26,9 +28,30 @@ def clip_stem(clip: str) -> str:
     return bare or path.absolute().parent.name or "clip"
 
 
-def run_track(shot: Shot, report: Report) -> None:
-    """Track what is missing and say on which frames the subject was not found."""
-    lost = [p.frame for p in report.follow(shot.track())]
+def tell_tracker(name: str, report: Report) -> str:
+    """Return the tracker to take for ``auto``, and say which it is and why."""
+    if name != "auto":
+        return name
+    name, why = choose_tracker()
+    report.event("tracker", name=name, why=why)
+    report.say(f"tracking with {name}: {why}")
+    return name
+
+
+def run_track(
+    shot: Shot,
+    report: Report,
+    frames: tuple[int, int] | None = None,
+    direction: Direction = "both",
+    *,
+    fresh: bool = False,
+) -> None:
+    """Track what is missing; say which masks changed and on which frames the subject was not found."""
+    lost = [p.frame for p in report.follow(shot.track(frames, direction=direction, fresh=fresh)) if p.note]
+    for obj, changed in shot.changed.items():
+        if changed:
+            report.event("changed", object=obj, frames=sorted(changed))
+            report.say(f"{obj}: {len(changed)} masks are new or changed ({spans(sorted(changed))})")
     if lost:
         report.note(
             f"the subject was not found on {len(lost)} frames ({spans(sorted(lost))}); "

@@ -39,6 +39,9 @@ class Task:
     """Of each colour model."""
     begin: tuple[Bool, Bool] | None = None
     """Samples of the first colour models (subject, background); None = first cut by the prior alone."""
+    sure: float = -np.inf
+    """Log-odds for its label that a pixel needs to be a sample of the next colour models: what only the
+    smoothness put on a side, such as a spill between two marked limbs, must not teach its colour."""
 
 
 def solve(task: Task, *, iterations: int = 3) -> tuple[Bool, Odds]:
@@ -55,7 +58,9 @@ def solve(task: Task, *, iterations: int = 3) -> tuple[Bool, Odds]:
     labels: Bool | None = None
     unary = np.where(free, task.prior, pinned)
     for _ in range(iterations):
-        samples = task.begin if labels is None else (labels, ~labels)
+        samples = task.begin
+        if labels is not None:
+            samples = labels & (unary > task.sure), ~labels & (unary < -task.sure)
         if samples is not None and samples[0].any() and samples[1].any():
             colour = colour_evidence(
                 features, *samples, clip=task.clip, components=task.components, where=free

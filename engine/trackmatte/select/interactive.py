@@ -29,7 +29,7 @@ _COARSE = 240  # px, longer side of the window in the coarse solution
 _FINE = 960  # px, longer side of the window in the band's solution
 _MARGIN, _SEED_MARGIN = 0.5, 0.25  # of the root of the marked area, around box or strokes
 _BOX_SMOOTHNESS, _BOX_CLIP = 7.0, 3.0
-_SEED_SMOOTHNESS, _SEED_CLIP = 15.0, 4.0
+_SEED_SMOOTHNESS, _SEED_CLIP, _SEED_SURE = 12.0, 4.0, 1.0
 _STROKE = 1e-3  # share of the frame
 _LEAST, _USUAL = 0.02, 0.45  # share of a box that a subject fills: at least, usually
 _GROW = 0.004  # share of the window that the first colour model of bare clicks grows to
@@ -265,4 +265,4 @@ def _seed_task(view: _View, seeds: Seeds, window: tuple[int, int, int, int]) -> 
         near[background] = np.inf
         sample = (near <= np.partition(near.ravel(), wanted)[wanted]) & ~background
     begin = (sample, anchors & ~sample)
-    return Task(view.lab, view.subject, background, prior, _SEED_SMOOTHNESS, _SEED_CLIP, 8, begin)
+    return Task(view.lab, view.subject, background, prior, _SEED_SMOOTHNESS, _SEED_CLIP, 8, begin, _SEED_SURE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackmatte.files import atomic, read_array, read_info, remove_leftovers, write_array, write_bytes
+from trackmatte.trackers import Arrays
 
 Stage = Literal["track", "forward", "matte"]
 """``track``: final masks; ``forward``: one-sided masks waiting for the backward pass; ``matte``: alpha."""
@@ -34,7 +36,8 @@ class FrameCache:
     """The folder beside a shot file.
 
     ``<stage>/<object>/<number>.tif`` holds one float32 plane that any image viewer opens; the object's
-    name is percent-encoded where a file system might refuse it. ``state/`` holds tracker checkpoints.
+    name is percent-encoded where a file system might refuse it. ``state/`` holds states of the tracker from
+    which a pass goes on, ``memory/`` what corrections became in it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -67,20 +70,41 @@ class FrameCache:
         """Forget one frame that is of no more use."""
         self.path(stage, obj, number).unlink(missing_ok=True)
 
-    def save_state(self, name: str, key: str, index: int, arrays: dict[str, NDArray[Any]]) -> None:
-        """Keep a tracker's state after frame ``index`` of the pass ``key``."""
-        with atomic(self.root / "state" / f"{name}.npz") as temporary, temporary.open("wb") as f:
-            np.savez(f, allow_pickle=False, __key=np.array(key), __index=np.array(index), **arrays)
+    def states(self, obj: str, direction: str) -> list[int]:
+        """Return the frame indices after which the state of an object's pass was kept."""
+        folder = self.root / "state" / file_name(obj) / direction
+        return sorted(int(p.stem) for p in folder.glob("*.npz") if p.stem.isdecimal())
 
-    def load_state(self, name: str, key: str) -> tuple[int, dict[str, NDArray[Any]]] | None:
-        """Return (index, arrays) of the pass ``key``, or None when there is none or it is another's."""
-        try:
-            with np.load(self.root / "state" / f"{name}.npz", allow_pickle=False) as f:
-                if str(f["__key"]) != key:
-                    return None
-                return int(f["__index"]), {k: f[k] for k in f.files if not k.startswith("__")}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            return None
+    def save_state(self, obj: str, direction: str, index: int, tag: str, arrays: Arrays, keep: int) -> None:
+        """Keep the state of an object's pass after frame ``index``.
+
+        Parameters
+        ----------
+        tag : what makes the state valid; see `state_tag`.
+        keep : earlier states stay at indices that this divides; 0 = none.
+        """
+        folder = self.root / "state" / file_name(obj) / direction
+        _save_arrays(folder / f"{index:06d}.npz", {**arrays, "__tag": np.array(tag)})
+        for old in self.states(obj, direction):
+            if old != index and not (keep and old % keep == 0):
+                (folder / f"{old:06d}.npz").unlink(missing_ok=True)
+
+    def state_tag(self, obj: str, direction: str, index: int) -> str | None:
+        """Return the tag of a kept state, or None when it is damaged."""
+        found = _load_arrays(self.root / "state" / file_name(obj) / direction / f"{index:06d}.npz", "__tag")
+        return None if found is None else str(found["__tag"])
+
+    def load_state(self, obj: str, direction: str, index: int) -> Arrays | None:
+        """Return a kept state, or None when it is damaged."""
+        return _load_arrays(self.root / "state" / file_name(obj) / direction / f"{index:06d}.npz")
+
+    def save_memory(self, obj: str, number: int, mark: str, arrays: Arrays) -> None:
+        """Keep what a correction, of hash ``mark``, became in the tracker."""
+        _save_arrays(self.root / "memory" / file_name(obj) / f"{number:06d}.{mark}.npz", arrays)
+
+    def load_memory(self, obj: str, number: int, mark: str) -> Arrays | None:
+        """Return what `save_memory` kept, or None."""
+        return _load_arrays(self.root / "memory" / file_name(obj) / f"{number:06d}.{mark}.npz")
 
     def save_skipped(self, numbers: set[int]) -> None:
         """Remember the frames that cannot be decoded, so that no later run waits for them."""
@@ -96,5 +120,18 @@ class FrameCache:
 
     def clean(self) -> None:
         """Delete what a killed run left half-written."""
-        for folder in [self.root, *self.root.glob("*/"), *self.root.glob("*/*/")]:
+        for folder in [self.root, *self.root.rglob("*/")]:
             remove_leftovers(folder)
+
+
+def _save_arrays(path: Path, arrays: Arrays) -> None:
+    with atomic(path) as temporary, temporary.open("wb") as f:
+        np.savez(f, allow_pickle=False, **arrays)
+
+
+def _load_arrays(path: Path, *only: str) -> Arrays | None:
+    try:
+        with np.load(path, allow_pickle=False) as f:
+            return {k: f[k] for k in only or f.files if only or not k.startswith("__")}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None

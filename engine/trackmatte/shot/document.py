@@ -73,6 +73,10 @@ class ShotDoc(_Strict):
     refiner: PartDoc
     range: tuple[int, int] | None = None
     """In and out, inclusive source numbers; absent = the whole clip."""
+    between: Literal["blend", "forward"] | None = None
+    """Frames between two prompts: both passes blended, or the forward pass alone; absent = its own way."""
+    exclusive: bool = False
+    """Whether a pixel belongs to one object only: the one whose mask is surest there."""
     on_error: Literal["stop", "skip"] = "stop"
     """What to do at a frame that cannot be decoded."""
     prompts: list[PromptDoc] = []

@@ -1,14 +1,47 @@
-"""The hashes that tell a current frame from a stale one."""
+"""What decides a cached frame, as hashes: the same hash, the same frame."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from trackmatte.refiners import REFINERS
 from trackmatte.shot.cache import FrameCache, digest
 from trackmatte.shot.document import ShotDoc
 from trackmatte.shot.prompts import PromptBook
 from trackmatte.trackers import TRACKERS
+
+Between = Literal["blend", "forward"]
+NONE, UNUSED, ANY = "0", "-", "*"
+"""Sides of a `MaskKey`: no prompt there; it did not matter; a lock stands before it, so whatever it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskKey:
+    """Which prompts decide a mask: a prompt reaches as far as the next prompt or lock, both ways."""
+
+    base: str
+    """Hash of clip, tracker, and settings."""
+    left: str
+    """Hash of the nearest prompt at or before the frame."""
+    right: str
+    """Hash of the nearest prompt at or after it."""
+
+    def __str__(self) -> str:
+        return f"{self.base} {self.left} {self.right}"
+
+    def met_by(self, recorded: str | None) -> bool:
+        """Whether a mask that carries the key ``recorded`` is up to date."""
+        parts = (recorded or "").split(" ")
+        if len(parts) != 3 or parts[0] != self.base:
+            return False
+        sides = zip((self.left, self.right), parts[1:], strict=True)
+        return all(want in (ANY, has) or UNUSED in (want, has) for want, has in sides)
+
+    def one_sided(self, side: Literal["left", "right"]) -> MaskKey:
+        """Return the key of a mask that only the pass from that side made."""
+        return replace(self, right=UNUSED) if side == "left" else replace(self, left=UNUSED)
 
 
 class Keys:
@@ -17,13 +50,31 @@ class Keys:
     def __init__(self, doc: ShotDoc, prompts: PromptBook, cache: FrameCache) -> None:
         self.doc, self.prompts, self.cache = doc, prompts, cache
 
-    def track(self, obj: str) -> str:
-        """Return the hash that an object's masks should carry."""
+    @property
+    def between(self) -> Between:
+        """What becomes of frames between two prompts."""
+        return self.doc.between or TRACKERS.get(self.doc.tracker.name).between
+
+    def base(self) -> str:
+        """Return the hash of what decides every mask: the clip, the tracker and its settings."""
         part = self.doc.tracker
         version = TRACKERS.get(part.name).version
-        return digest(
-            "track", self.doc.source.identity, part.name, version, part.settings, self.prompts.key(obj)
-        )
+        return digest("track", self.doc.source.identity, part.name, version, part.settings, self.between)
+
+    def masks(self, obj: str, every: Sequence[int], locked: set[int]) -> dict[int, MaskKey]:
+        """Return for each frame the key that an object's mask should carry.
+
+        Parameters
+        ----------
+        every : the clip's source numbers, ascending.
+        locked : numbers whose masks are frozen; no prompt reaches over them.
+        """
+        base, marks = self.base(), self.prompts.marks(obj)
+        left = _nearest(every, marks, locked)
+        right = _nearest(every[::-1], marks, locked)
+        if self.between == "forward":
+            right = {n: UNUSED if left[n] not in (NONE, marks.get(n)) else right[n] for n in every}
+        return {n: MaskKey(base, left[n], right[n]) for n in every}
 
     def refiner(self, obj: str) -> str:
         """Return the hash of all that is not the mask in an object's mattes."""
@@ -34,15 +85,33 @@ class Keys:
     def mattes(self, obj: str, numbers: Iterable[int], locked: set[int]) -> dict[int, str]:
         """Return, for each tracked frame, the hash its matte should carry; locked mattes keep theirs."""
         refiner = self.refiner(obj)
+        rivals = [o for o in self.prompts.objects if o != obj] if self.doc.exclusive else []
         keys = {}
         for n in numbers:
-            mask_key = self.cache.key("track", obj, n)
-            if mask_key is None:
+            content = self._content(obj, n)
+            if content is None:
                 continue
             kept = self.cache.key("matte", obj, n) if n in locked else None
-            keys[n] = kept or digest(mask_key, refiner)
+            keys[n] = kept or digest(content, refiner, [self._content(o, n) for o in rivals])
         return keys
 
     def origin(self, obj: str) -> str:
         """Return the hash of all that decides an object's mattes."""
-        return digest(self.track(obj), self.refiner(obj))
+        return digest(self.base(), sorted(self.prompts.marks(obj).items()), self.refiner(obj))
+
+    def _content(self, obj: str, number: int) -> str | None:
+        info = self.cache.info("track", obj, number)
+        return None if info is None else str(info.get("content", info.get("key")))
+
+
+def _nearest(numbers: Sequence[int], marks: dict[int, str], locked: set[int]) -> dict[int, str]:
+    """Return for each number the mark last met on the way, ``ANY`` behind a lock."""
+    result = {}
+    last = NONE
+    for n in numbers:
+        if n in marks:
+            last = marks[n]
+        elif n in locked and last != NONE:
+            last = ANY
+        result[n] = last
+    return result

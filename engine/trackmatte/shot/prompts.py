@@ -145,13 +145,10 @@ class PromptBook:
         else:
             self.doc.prompts[self.doc.prompts.index(old)] = entry
 
-    def key(self, obj: str) -> list[str]:
-        """Return the hashes of all that decides an object's masks."""
-        return sorted(
-            self._hash(p, "hint", "paint")
-            for p in self.doc.prompts
-            if p.object == obj and self.load(p).selects
-        )
+    def marks(self, obj: str) -> dict[int, str]:
+        """Return, by source number, the hash of each prompt that decides an object's masks."""
+        chosen = (p for p in self.doc.prompts if p.object == obj and self.load(p).selects)
+        return {p.frame: self._hash(p, "hint", "paint") for p in chosen}
 
     def hair(self, obj: str) -> list[Prompt]:
         """Return the prompts of an object that carry hair strokes."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import cv2
@@ -63,6 +63,7 @@ def refine_frames(
     refiner: Refiner,
     wanted: Mapping[int, Mapping[str, str]],
     hair: Mapping[str, list[Hair]],
+    rivals: Sequence[str],
 ) -> Iterator[Progress]:
     """Refine the wanted frames into the cache, yielding after each.
 
@@ -70,6 +71,7 @@ def refine_frames(
     ----------
     wanted : frame index -> object -> hash of the matte to be made.
     hair : object -> its brushed frames; the nearest in time counts.
+    rivals : objects that share no pixel; on a tie the first of them has it.
     """
     if not wanted:
         return
@@ -81,6 +83,11 @@ def refine_frames(
                 mask = read_mask(cache, obj, frame.index, frame.number)
                 if mask is None:
                     continue
+                if obj in rivals:
+                    others = {o: read_mask(cache, o, frame.index, frame.number) for o in rivals if o != obj}
+                    for other, theirs in others.items():
+                        if theirs is not None:
+                            mask = without(mask, theirs, tie=rivals.index(other) < rivals.index(obj))
                 strokes = min(hair.get(obj, ()), key=lambda s: abs(s.index - frame.index), default=None)
                 region = strokes.on(frame.size, bounds_of(mask)) if strokes else None
                 matte = refiner.refine(frame, mask, region)
@@ -95,3 +102,15 @@ def read_mask(cache: FrameCache, obj: str, index: int, number: int) -> Mask | No
     if found is None:
         return None
     return Mask(index, obj, found[0], float(found[1].get("score", 0.0)))
+
+
+def without(mask: Mask, other: Mask, *, tie: bool) -> Mask:
+    """Return the mask without the pixels where another object's is surer, or with ``tie`` as sure.
+
+    As in SAM 2, what is taken away gets logits of at most -10.
+    """
+    h, w = mask.logits.shape
+    rival = cv2.resize(other.logits, (w, h), interpolation=cv2.INTER_LINEAR)
+    lost = rival >= mask.logits if tie else rival > mask.logits
+    logits = np.where(lost, np.minimum(mask.logits, -10), mask.logits)
+    return replace(mask, logits=logits.astype(np.float32))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace as dataclass_replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -20,19 +21,21 @@ from trackmatte.progress import Progress
 from trackmatte.prompt import Prompt
 from trackmatte.refiners import REFINERS, Refiner
 from trackmatte.shot import document
-from trackmatte.shot.cache import FrameCache
+from trackmatte.shot.cache import FrameCache, digest
 from trackmatte.shot.document import PartDoc, ShotDoc, SourceDoc
 from trackmatte.shot.keys import Keys
+from trackmatte.shot.plan import Job
 from trackmatte.shot.prompts import PromptBook, merge
 from trackmatte.shot.refining import Hair, bounds_of, read_mask, refine_frames
 from trackmatte.shot.spans import in_spans, join_spans
-from trackmatte.shot.status import ObjectStatus
-from trackmatte.shot.tracking import LOST, Job, TrackRun
-from trackmatte.trackers import TRACKERS, Tracker
+from trackmatte.shot.status import ObjectStatus, object_status
+from trackmatte.shot.tracking import Direction, TrackRun
+from trackmatte.trackers import TRACKERS, Arrays, Tracker
+from trackmatte.trackers.choose import choose_tracker, settle
 from trackmatte.writers import Writer
 from trackmatte.writers.behind import WriteBehind
 
-DEFAULT_TRACKER, DEFAULT_REFINER = "flow", "closed_form"
+DEFAULT_REFINER = "closed_form"
 
 
 class Shot:
@@ -49,6 +52,8 @@ class Shot:
         self.prompts = PromptBook(doc, path.parent, self.cache.root / "prompts", clip.size)
         self.keys = Keys(doc, self.prompts, self.cache)
         self._fresh = False
+        self.changed: dict[str, set[int]] = {}
+        """Object -> source numbers of the masks that the last `track` changed."""
 
     # -- making, opening, saving -------------------------------------------------------------------
 
@@ -60,6 +65,7 @@ class Shot:
         *,
         tracker: str = "auto",
         refiner: str = "auto",
+        tracker_settings: dict[str, Any] | None = None,
         frames: tuple[int, int] | None = None,
         on_error: Literal["stop", "skip"] = "stop",
     ) -> Shot:
@@ -70,21 +76,25 @@ class Shot:
         path : the shot file to be, ``something.shot.json``.
         clip : movie, folder of images, or sequence pattern.
         tracker, refiner : registered names; ``auto`` takes the best one that can run here.
+        tracker_settings : what the tracker is made with; see its class.
         frames : in and out, inclusive source numbers; None = the whole clip.
         on_error : at a frame that cannot be decoded, stop or leave it out.
 
         Raises
         ------
         ShotError : the file is not named ``.shot.json``, or the range is not in the clip.
-        UsageError : no such tracker or refiner.
+        UsageError : no such tracker, refiner or setting.
+        MissingPartError : the tracker needs a package or weights that are not there.
         ClipError : the clip cannot be opened.
         """
         path = Path(path)
         if not path.name.endswith(document.SUFFIX):
             raise ShotError(f"{path} must end in {document.SUFFIX}")
-        tracker = DEFAULT_TRACKER if tracker == "auto" else tracker
+        if tracker == "auto":
+            tracker, _ = choose_tracker()
         refiner = DEFAULT_REFINER if refiner == "auto" else refiner
-        TRACKERS.get(tracker), REFINERS.get(refiner)
+        settings = settle(tracker, tracker_settings or {})
+        REFINERS.get(refiner)
         source = open_clip(clip, on_error=on_error)
         width, height = source.size
         doc = ShotDoc(
@@ -98,7 +108,7 @@ class Shot:
                 first=source.numbers[0],
                 last=source.numbers[-1],
             ),
-            tracker=PartDoc(tracker),
+            tracker=PartDoc(tracker, settings),
             refiner=PartDoc(refiner),
             on_error=on_error,
         )
@@ -176,21 +186,14 @@ class Shot:
         ------
         ShotError : nothing of the clip lies between them.
         """
-        low, high = self.clip.numbers[0], self.clip.numbers[-1]
-        if first > last or first < low or last > high:
-            raise ShotError(
-                f"the range {first}-{last} does not lie in the clip, which runs from {low} to {high}"
-            )
-        if not any(first <= n <= last for n in self.clip.numbers):
-            raise ShotError(f"the clip has no frame between {first} and {last}")
+        self._between(first, last)
         self.doc.range = (first, last)
 
     def numbers(self) -> list[int]:
         """Source numbers of the frames between in and out."""
         if self.doc.range is None:
             return list(self.clip.numbers)
-        first, last = self.doc.range
-        return [n for n in self.clip.numbers if first <= n <= last]
+        return self._between(*self.doc.range)
 
     def skipped(self) -> set[int]:
         """Source numbers of the frames found undecodable so far and left out (``on_error="skip"``)."""
@@ -212,13 +215,32 @@ class Shot:
         if prompt.selects and prompt.frame in self._locked(obj):
             raise ShotError(f"frame {prompt.frame} of {obj!r} is locked; unlock it before you correct it")
         old = self.prompts.find(prompt.frame, obj)
+        said, tracker = prompt, self._tracker()
+        corrects = prompt.selects and prompt.mask is None and prompt.box is None and not replace
         if old is not None and not replace:
-            prompt = merge(self.prompts.load(old), prompt)
-        elif not replace and prompt.selects and prompt.mask is None and prompt.box is None:
-            prompt = self._seen(prompt)
-        frame = self.clip[index]
-        mask = self._tracker().prompt(frame, prompt) if prompt.selects else _nothing(index, obj)
+            corrects &= bool(self._memories(obj))
+            said = prompt = merge(self.prompts.load(old), prompt)
+        elif corrects:
+            prompt = self._seen(said)
+            corrects = prompt is not said
+        if not prompt.selects:
+            mask = _nothing(index, obj)
+        elif corrects and tracker.carries:
+            # The mask that was seen is in the prompt for other trackers; this one sees it for itself.
+            TrackRun(
+                self.clip, self.cache, tracker, [self._job(obj, tracker, set())], between=self.keys.between
+            ).replay(obj, index)
+            mask = tracker.prompt(self.clip[index], dataclass_replace(said, mask=None))
+        else:
+            mask = tracker.prompt(self.clip[index], prompt)
+        if mask.binary.all() and mask.logits.size > 1:
+            raise PromptError(
+                f"the prompt on frame {prompt.frame} selects the whole picture as {obj!r}; leave some "
+                "background, or mark it with a negative click"
+            )
         self.prompts.put(prompt)
+        if prompt.selects and (memory := tracker.memory(obj, index)):
+            self.cache.save_memory(obj, prompt.frame, self.prompts.marks(obj)[prompt.frame], memory)
         return mask
 
     def remove(self, number: int, obj: str) -> None:
@@ -232,6 +254,20 @@ class Shot:
         if old is None:
             raise PromptError(f"{obj!r} has no prompt on frame {number}")
         self.doc.prompts.remove(old)
+
+    def forget(self, obj: str) -> None:
+        """Take back everything said about an object; what was computed of it stays in the cache.
+
+        Raises
+        ------
+        PromptError : there is no such object.
+        """
+        if obj not in self.objects:
+            known = ", ".join(map(repr, self.objects)) or "none"
+            raise PromptError(f"{self.path} has no object {obj!r}; there are: {known}")
+        self.doc.prompts = [p for p in self.doc.prompts if p.object != obj]
+        self.prompts.doc = self.doc
+        self.doc.locked.pop(obj, None)
 
     def lock(self, obj: str, first: int, last: int) -> None:
         """Freeze an object's masks and mattes from ``first`` to ``last``, inclusive.
@@ -256,30 +292,47 @@ class Shot:
 
     # -- the passes --------------------------------------------------------------------------------
 
-    def track(self) -> Iterator[Progress]:
-        """Compute missing and stale masks between in and out; yields after each frame.
+    def track(
+        self, frames: tuple[int, int] | None = None, *, direction: Direction = "both", fresh: bool = False
+    ) -> Iterator[Progress]:
+        """Compute missing and stale masks; yields after each frame.
 
-        Stop iterating (or close the iterator) at any point: the next call goes on from there.
+        A prompt makes the masks up to the next prompt or lock stale, both ways where the tracker looks
+        both ways. Stop iterating (or close the iterator) at any point: the next call goes on from there.
+
+        Parameters
+        ----------
+        frames : first and last source number to work on; None = between in and out.
+        direction : ``forward`` or ``backward`` runs that pass alone, from the first or last prompt.
+        fresh : recompute up-to-date masks as well, so that every prompt counts on every frame.
 
         Raises
         ------
         PromptError : nothing was said about any object.
+        ShotError : the range is not in the clip.
         FrameError : a frame cannot be decoded and the shot says stop.
         OutputError : the cache cannot be written.
         """
-        jobs = []
+        numbers = set(self.numbers() if frames is None else self._between(*frames))
+        tracker, jobs = self._tracker(), []
         for obj in self._selected():
-            key = self.keys.track(obj)
+            keys = self.keys.masks(obj, self.clip.numbers, self._locked(obj))
             settled = self._locked(obj) | self.skipped()
-            wanted = frozenset(
-                self._index[n]
-                for n in self.numbers()
-                if n not in settled and self.cache.key("track", obj, n) != key
-            )
-            prompts = {self._index[p.frame]: p for p in self.prompts.of(obj) if p.selects}
-            jobs.append(Job(obj, key, prompts, wanted))
+            stale = {
+                n for n in numbers - settled if fresh or not keys[n].met_by(self.cache.key("track", obj, n))
+            }
+            jobs.append(self._job(obj, tracker, stale, fresh=fresh))
+        run = TrackRun(
+            self.clip,
+            self.cache,
+            tracker,
+            [j for j in jobs if j.wanted],
+            between=self.keys.between,
+            direction=direction,
+        )
+        self.changed = run.changed
         try:
-            yield from TrackRun(self.clip, self.cache, self._tracker(), [j for j in jobs if j.wanted])
+            yield from run
         finally:
             self.cache.save_skipped(self.skipped())
 
@@ -292,7 +345,9 @@ class Shot:
             for number, key in self.keys.mattes(obj, self.numbers(), self._locked(obj)).items():
                 if self.cache.key("matte", obj, number) != key:
                     wanted.setdefault(self._index[number], {})[obj] = key
-        yield from refine_frames(self.clip, self.cache, self._refiner(), dict(sorted(wanted.items())), hair)
+        rivals = self.objects if self.doc.exclusive else []
+        wanted = dict(sorted(wanted.items()))
+        yield from refine_frames(self.clip, self.cache, self._refiner(), wanted, hair, rivals)
 
     def render(self, obj: str, writer: Writer) -> Iterator[Progress]:
         """Write an object's mattes between in and out; yields after each file.
@@ -327,38 +382,18 @@ class Shot:
 
     def status(self) -> list[ObjectStatus]:
         """Return where each object stands between in and out."""
-        result = []
-        for obj in self.objects:
-            key, locked, wanted = (
-                self.keys.track(obj),
-                self._locked(obj),
-                self.keys.mattes(obj, self.numbers(), self._locked(obj)),
+        return [
+            object_status(
+                obj,
+                self.cache,
+                self.numbers(),
+                prompted=[p.frame for p in self.prompts.of(obj)],
+                locked=self._locked(obj),
+                masks=self.keys.masks(obj, self.clip.numbers, self._locked(obj)),
+                mattes=self.keys.mattes(obj, self.numbers(), self._locked(obj)),
             )
-            tracked: list[int] = []
-            stale: list[int] = []
-            matted: list[int] = []
-            lost: list[int] = []
-            for n in self.numbers():
-                found = self.cache.info("track", obj, n)
-                if found is None:
-                    continue
-                (tracked if found.get("key") == key or n in locked else stale).append(n)
-                if found.get("score", 1.0) < LOST:
-                    lost.append(n)
-                if n in wanted and self.cache.key("matte", obj, n) == wanted[n]:
-                    matted.append(n)
-            result.append(
-                ObjectStatus(
-                    obj,
-                    tuple(p.frame for p in self.prompts.of(obj)),
-                    tuple(sorted(locked)),
-                    tuple(tracked),
-                    tuple(stale),
-                    tuple(matted),
-                    tuple(lost),
-                )
-            )
-        return result
+            for obj in self.objects
+        ]
 
     def origin(self, obj: str) -> str:
         """Return the hash of all that decides an object's mattes."""
@@ -375,6 +410,37 @@ class Shot:
                 f"{self.clip.path} has no frame {number}{gap}; its frames run from {low} to {high}"
             )
         return self._index[number]
+
+    def _between(self, first: int, last: int) -> list[int]:
+        """Return the clip's numbers from ``first`` to ``last``."""
+        low, high = self.clip.numbers[0], self.clip.numbers[-1]
+        if first > last or first < low or last > high:
+            raise ShotError(
+                f"the range {first}-{last} does not lie in the clip, which runs from {low} to {high}"
+            )
+        numbers = [n for n in self.clip.numbers if first <= n <= last]
+        if not numbers:
+            raise ShotError(f"the clip has no frame between {first} and {last}")
+        return numbers
+
+    def _job(self, obj: str, tracker: Tracker, stale: set[int], *, fresh: bool = False) -> Job:
+        """Return what an object needs to have the masks of the frames ``stale`` made."""
+        keys = self.keys.masks(obj, self.clip.numbers, self._locked(obj))
+        marks = self.prompts.marks(obj)
+        return Job(
+            obj,
+            {self._index[n]: key for n, key in keys.items()},
+            {self._index[p.frame]: p for p in self.prompts.of(obj) if p.selects},
+            self._memories(obj),
+            frozenset(self._index[n] for n in stale),
+            # What carries memories over a prompt depends on all that came before, by design.
+            digest(tracker.carries or sorted(marks.items()), fresh),
+        )
+
+    def _memories(self, obj: str) -> dict[int, Arrays]:
+        """Return what the object's corrections became in the tracker, by frame index."""
+        found = {n: self.cache.load_memory(obj, n, mark) for n, mark in self.prompts.marks(obj).items()}
+        return {self._index[n]: memory for n, memory in found.items() if memory is not None}
 
     def _selected(self) -> list[str]:
         """Return the objects that something was said about."""
@@ -404,7 +470,8 @@ class Shot:
         return merge(Prompt(prompt.frame, prompt.object, mask=soft), prompt)
 
     def _tracker(self) -> Tracker:
-        return TRACKERS.get(self.doc.tracker.name)(**self.doc.tracker.settings)
+        cls = TRACKERS.get(self.doc.tracker.name)
+        return cls(length=self.clip.length, **self.doc.tracker.settings)
 
     def _refiner(self) -> Refiner:
         return REFINERS.get(self.doc.refiner.name)(**self.doc.refiner.settings)

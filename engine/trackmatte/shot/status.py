@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from trackmatte.shot.cache import FrameCache
+from trackmatte.shot.keys import MaskKey
+from trackmatte.shot.tracking import LOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +25,37 @@ class ObjectStatus:
     """Mattes that are up to date or locked."""
     lost: tuple[int, ...]
     """Tracked frames on which the subject was not found."""
+
+
+def object_status(
+    obj: str,
+    cache: FrameCache,
+    numbers: Sequence[int],
+    *,
+    prompted: Sequence[int],
+    locked: set[int],
+    masks: dict[int, MaskKey],
+    mattes: dict[int, str],
+) -> ObjectStatus:
+    """Return where an object stands on the frames ``numbers``.
+
+    Parameters
+    ----------
+    masks, mattes : what its masks and mattes should carry, by number.
+    """
+    tracked: list[int] = []
+    stale: list[int] = []
+    matted: list[int] = []
+    lost: list[int] = []
+    for n in numbers:
+        found = cache.info("track", obj, n)
+        if found is None:
+            continue
+        (tracked if n in locked or masks[n].met_by(found.get("key")) else stale).append(n)
+        if found.get("score", 1.0) < LOST:
+            lost.append(n)
+        if n in mattes and cache.key("matte", obj, n) == mattes[n]:
+            matted.append(n)
+    return ObjectStatus(
+        obj, tuple(prompted), tuple(sorted(locked)), tuple(tracked), tuple(stale), tuple(matted), tuple(lost)
+    )

@@ -7,7 +7,7 @@ exact contrast-sensitive cut at working scale. Flow and descriptor are shared by
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from trackmatte.errors import PromptError, UsageError
 from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.prompt import Prompt
+from trackmatte.trackers import Arrays
 from trackmatte.trackers import flow_contour as contour
 from trackmatte.trackers.flow_cues import Present
 from trackmatte.trackers.flow_features import Descriptor, JetDescriptor, Metric, fit_metric
@@ -47,15 +48,27 @@ class FlowTracker:
     descriptor : image -> (h, w, c) features to match by; None = Gaussian derivative jets.
     """
 
-    version = "1"
+    version = "2"
+    carries = False
+    between: Literal["blend", "forward"] = "blend"
 
-    def __init__(self, *, descriptor: Descriptor | None = None, **settings: Any) -> None:
-        if settings:
-            raise UsageError(
-                f"the flow tracker has no setting {next(iter(settings))!r}; there is: descriptor"
-            )
+    def __init__(
+        self,
+        *,
+        length: int | None = None,  # noqa: ARG002 (not asked for)
+        descriptor: Descriptor | None = None,
+        **settings: Any,
+    ) -> None:
+        self.settle(settings)
         self._describe: Descriptor = descriptor or JetDescriptor()
         self.reset()
+
+    @classmethod
+    def settle(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return the settings, of which there are none that a file can hold."""
+        if settings:
+            raise UsageError(f"the flow tracker has no setting {next(iter(settings))!r}; it needs none")
+        return {}
 
     def reset(self) -> None:
         """Forget everything."""
@@ -64,13 +77,15 @@ class FlowTracker:
         self._stale = False
         self.rewind()
 
-    def rewind(self) -> None:
-        """Forget where the pass is, keep prompts and permanent memory."""
-        self._last: _Seen | None = None
+    def rewind(self, obj: str | None = None) -> None:
+        """Forget where the pass of one or all objects is; prompts and permanent memory stay."""
+        if obj is None:
+            self._last: _Seen | None = None
         for subject in self._subjects:
-            subject.rewind()
+            if obj in (None, subject.name):
+                subject.rewind()
 
-    def prompt(self, frame: Frame, prompt: Prompt) -> Mask:
+    def prompt(self, frame: Frame, prompt: Prompt, memory: Arrays | None = None) -> Mask:  # noqa: ARG002
         """Take a prompt into the permanent memory and return the object's mask on that frame.
 
         An explicit mask alone is kept as it is; everything else goes through the selection.
@@ -91,7 +106,7 @@ class FlowTracker:
             logits = np.clip(chosen, -contour.FAR, contour.FAR).astype(np.float32)
         if not (logits > 0).any():
             raise PromptError(f"the prompt for {prompt.object!r} on frame {prompt.frame} selects nothing")
-        subject = next((s for s in self._subjects if s.name == prompt.object), None)
+        subject = self._find(prompt.object)
         if subject is None:
             subject = Subject(prompt.object)
             self._subjects.append(subject)
@@ -100,54 +115,64 @@ class FlowTracker:
         self._stale = True
         return Mask(frame.index, prompt.object, logits, 1.0)
 
-    def step(self, frame: Frame) -> list[Mask]:
-        """Advance to ``frame`` and return one mask per prompted object, in order of first prompt."""
+    def memory(self, obj: str, index: int) -> Arrays:  # noqa: ARG002
+        """Return nothing: a prompt says everything."""
+        return {}
+
+    def look(self, frame: Frame) -> object:
+        """Scale and describe a frame; may run ahead in another thread."""
+        rgb = to_working(frame.display())
+        return _Seen(frame.index, rgb, self._describe(rgb), {})
+
+    def step(self, frame: Frame, look: object = None) -> list[Mask]:
+        """Advance to ``frame`` and return one mask per object under way, in order of first prompt."""
         if not self._subjects:
             return []
-        rgb = to_working(frame.display())
+        seen = cast("_Seen", self.look(frame) if look is None else look)
         if self._stale:
             self._prepare()
-        if self._last is not None and self._last.rgb.shape != rgb.shape:
+        shape = seen.rgb.shape
+        if self._last is not None and self._last.rgb.shape != shape:
             raise UsageError(
-                f"frame {frame.number} is {rgb.shape[1]}x{rgb.shape[0]} at working scale, the one before "
+                f"frame {frame.number} is {shape[1]}x{shape[0]} at working scale, the one before "
                 f"{self._last.rgb.shape[1]}x{self._last.rgb.shape[0]}; a clip has one size"
             )
-        seen = self._look(frame.index, rgb)
         present, at = self._move(seen)
         for subject in self._subjects:
             subject.advance(at)
             if frame.index in subject.prompts:
                 subject.anchor(frame.index)
-            elif present is not None and subject.started and self._last is not None:
+            elif subject.started and present is not None and self._last is not None:
                 now, before = self._features(seen, subject), self._features(self._last, subject)
                 subject.propagate(present, at, now, before)
-            else:
-                subject.absent(rgb.shape[:2])
         self._last = seen
-        return [Mask(frame.index, s.name, s.logits, s.score) for s in self._subjects]
+        return [Mask(frame.index, s.name, s.logits, s.score) for s in self._subjects if s.started]
 
-    def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Return the state of the pass (not the prompts) as named plain arrays."""
+    def snapshot(self, obj: str) -> Arrays:
+        """Return the state of an object's pass (not the prompts); empty when it is not under way."""
         if self._stale:
             self._prepare()
-        state: dict[str, NDArray[Any]] = {}
-        if self._last is not None:
-            state["last.rgb"] = self._last.rgb.copy()
-            state["last.index"] = np.array(self._last.index, np.int64)
-        for i, subject in enumerate(self._subjects):
-            state |= {f"subject{i}.{k}": v for k, v in subject.snapshot().items()}
-        return state
+        subject = self._find(obj)
+        if subject is None or not subject.started or self._last is None:
+            return {}
+        last: Arrays = {"last.rgb": self._last.rgb.copy(), "last.index": np.array(self._last.index, np.int64)}
+        return last | subject.snapshot()
 
-    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+    def restore(self, obj: str, state: Arrays) -> None:
         """Put back what ``snapshot`` returned, given the same prompts."""
         if self._stale:
             self._prepare()
-        self.rewind()
-        if "last.rgb" in state:
-            self._last = self._look(int(state["last.index"]), state["last.rgb"].copy())
-        for i, subject in enumerate(self._subjects):
-            prefix = f"subject{i}."
-            subject.restore({k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)})
+        subject = self._find(obj)
+        if subject is None or not state:
+            return
+        index = int(state["last.index"])
+        if self._last is None or self._last.index != index:
+            rgb = state["last.rgb"].copy()
+            self._last = _Seen(index, rgb, self._describe(rgb), {})
+        subject.restore(state)
+
+    def _find(self, obj: str) -> Subject | None:
+        return next((s for s in self._subjects if s.name == obj), None)
 
     def _prepare(self) -> None:
         """Fit metrics, permanent memories and classifiers to the prompts there are.
@@ -166,9 +191,6 @@ class FlowTracker:
         if self._last is not None:
             self._last.projected.clear()
         self._stale = False
-
-    def _look(self, index: int, rgb: U8) -> _Seen:
-        return _Seen(index, rgb, self._describe(rgb), {})
 
     def _features(self, seen: _Seen, subject: Subject) -> F32:
         key = subject.chosen

@@ -50,7 +50,6 @@ class Subject:
         self.area = 0.0
         """Usual area in working pixels."""
         self.lost = False
-        self.visited: set[int] = set()
         for key in self.keys:
             key.anchor()
         if self.look is not None:
@@ -85,26 +84,20 @@ class Subject:
             self.look.learn_key(pixel_vectors(f, plane, ys, xs), plane[ys, xs])
 
     def anchor(self, index: int) -> None:
-        """Take the prompt of frame ``index`` as the truth, and align the prompts yet to come with it."""
+        """Begin the pass afresh on a prompted frame, and align the other prompts with it."""
+        self.rewind()
         self.logits = self.prompts[index][1]
         self.belief = sigmoid(4 * self.logits)
         self.score = 1.0
         self.area = float((self.logits > 0).sum())
         self.lost = False
-        self.visited.add(index)
         here = next((k for k in self.keys if k.index == index), None)
         if here is None:
             return
         here.anchor()
         for key in self.keys:
-            if key.index not in self.visited:
-                key.anchor()
+            if key is not here:
                 key.where += centre(key.labels) - centre(here.labels)
-
-    def absent(self, size: tuple[int, int]) -> None:
-        """Say that the object is not there (yet); ``size`` (h, w)."""
-        self.logits = np.full(size, -contour.FAR, np.float32)
-        self.score = 0.0
 
     def advance(self, at: F32) -> None:
         """Chain the permanent memory through one frame; ``at`` (rows, cols, 2) is where pixels come from."""
@@ -155,7 +148,6 @@ class Subject:
         """Return the state of the pass as plain arrays."""
         state: dict[str, NDArray[Any]] = {
             "numbers": np.array([self.score, self.area, float(self.lost)], np.float64),
-            "visited": np.array(sorted(self.visited), np.int64),
         }
         for i, key in enumerate(self.keys):
             state[f"where{i}"] = key.where.copy()
@@ -169,7 +161,6 @@ class Subject:
         """Put back what `snapshot` returned."""
         self.score, self.area = float(state["numbers"][0]), float(state["numbers"][1])
         self.lost = bool(state["numbers"][2])
-        self.visited = {int(i) for i in state["visited"]}
         for i, key in enumerate(self.keys):
             key.where = state[f"where{i}"].copy()
         self.belief = state["belief"].copy() if "belief" in state else None

@@ -1,0 +1,379 @@
+"""The one place that touches the ``sam2`` package: build, load, and the calls a streaming tracker needs.
+
+The package's video predictor keeps every frame of the clip and all it made of them. Here its model runs
+alone: one frame's features in, one object's output out, and what it may look at is handed in.
+Everything private that is called is pinned with ``sam2==1.1.0``.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import hydra.utils
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from PIL import Image
+
+from trackmatte.errors import MissingPartError, UsageError
+from trackmatte.trackers.sam2_memory import Output
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+ENDLESS = 1 << 30
+"""Length of a clip that does not say; SAM 2 only asks whether it is below 16."""
+
+U8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the image encoder made of a frame, flattened to (h * w, 1, c) per level, finest first."""
+
+    maps: list[torch.Tensor]
+    positions: list[torch.Tensor]
+    sizes: list[tuple[int, int]]
+    ready: torch.cuda.Event | None = None
+    """On a GPU: when the maps may be read by another stream."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clicks:
+    """Points for the prompt encoder."""
+
+    xy: torch.Tensor
+    """(1, n, 2) in pixels of the model's square input."""
+    labels: torch.Tensor
+    """(1, n) int32: 1 subject, 0 background, 2 and 3 a box's corners."""
+
+    def inputs(self) -> dict[str, torch.Tensor]:
+        """Return them as the model takes them."""
+        return {"point_coords": self.xy, "point_labels": self.labels}
+
+
+class Model:
+    """SAM 2 or 2.1 with its weights on a device.
+
+    Parameters
+    ----------
+    config : name of a packaged configuration (``configs/sam2.1/sam2.1_hiera_t.yaml``) or a YAML file.
+    checkpoint : ``.pt`` file with the weights under ``"model"``.
+    image_size : side of the square input in pixels, a multiple of 32; None = the configuration's (1024).
+    device : ``auto`` (CUDA, else MPS, else CPU) or a torch device.
+    precision : ``auto`` (bfloat16 where the hardware is fast at it), ``float32`` or ``bfloat16``.
+    compiled : compile the image encoder and the memory encoder, whose shapes never change.
+
+    Raises
+    ------
+    MissingPartError : the checkpoint is missing, damaged, or of another architecture.
+    UsageError : no such configuration or device, or a size that cannot be.
+    """
+
+    def __init__(
+        self,
+        config: str,
+        checkpoint: Path,
+        *,
+        image_size: int | None = None,
+        device: str = "auto",
+        precision: Literal["auto", "float32", "bfloat16"] = "auto",
+        compiled: bool = False,
+    ) -> None:
+        self.device = pick_device(device)
+        built = build(config, image_size)
+        load(built, checkpoint, config)
+        net: Any = built.to(self.device).eval()
+        self.net: Any = net
+        self.size: int = net.image_size
+        self.low_res = self.size // 4
+        fast = self.device.type == "cuda" and torch.cuda.get_device_capability(self.device)[0] >= 8
+        self.bf16 = precision == "bfloat16" or (precision == "auto" and fast)
+        shades = torch.arange(256, dtype=torch.float64).div(255).float()[:, None]
+        table = (shades - torch.tensor(MEAN)) / torch.tensor(STD)
+        self._table: NDArray[np.float32] = table.T.contiguous().numpy()
+        self._side: Any = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._memory_position: list[torch.Tensor] | None = None
+        with self.running():
+            dense = net.sam_prompt_encoder.get_dense_pe()
+        net.sam_prompt_encoder.get_dense_pe = lambda: dense  # it never changes
+        if compiled:
+            for part in (net.image_encoder, net.memory_encoder):
+                part.forward = torch.compile(part.forward, dynamic=False)
+
+    @property
+    def spatial_lags(self) -> int:
+        """How far back spatial memories are read."""
+        return (int(self.net.num_maskmem) - 1) * int(self.net.memory_temporal_stride_for_eval)
+
+    @property
+    def pointer_lags(self) -> int:
+        """How far back object pointers are read."""
+        return int(self.net.max_obj_ptrs_in_encoder) - 1
+
+    def running(self) -> ExitStack:
+        """Return the context in which the network runs: no gradients, the chosen precision."""
+        stack = ExitStack()
+        stack.enter_context(torch.inference_mode())
+        stack.enter_context(torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16))
+        return stack
+
+    def prepare(self, rgb: U8) -> torch.Tensor:
+        """Scale an (H, W, 3) sRGB frame to the model's input, (1, 3, s, s), exactly as SAM 2 does.
+
+        Pillow's bicubic filter on 8 bits, then normalisation. On a GPU the copy runs beside the inference.
+        """
+        small = np.asarray(Image.fromarray(rgb).resize((self.size, self.size)))
+        plane = np.empty((1, 3, self.size, self.size), np.float32)
+        for c in range(3):
+            np.take(self._table[c], small[..., c], out=plane[0, c])
+        image = torch.from_numpy(plane)
+        if self._side is None:
+            return image.to(self.device)
+        with torch.cuda.stream(self._side):
+            return image.pin_memory().to(self.device, non_blocking=True)
+
+    def look(self, rgb: U8) -> Features | torch.Tensor:
+        """Do ahead of time what pays: on a GPU encode on a second stream, elsewhere scale the frame."""
+        if self._side is None:
+            return self.prepare(rgb)
+        with torch.cuda.stream(self._side):
+            features = self.encode(self.prepare(rgb))
+            ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            ready.record(self._side)
+        return Features(features.maps, features.positions, features.sizes, ready)
+
+    def features(self, looked: Features | torch.Tensor) -> Features:
+        """Return the frame's features, waiting for what `look` began."""
+        if isinstance(looked, torch.Tensor):
+            return self.encode(looked)
+        if looked.ready is not None:
+            here = torch.cuda.current_stream(self.device)
+            here.wait_event(looked.ready)
+            for tensor in (*looked.maps, *looked.positions):
+                tensor.record_stream(here)
+        return looked
+
+    def encode(self, image: torch.Tensor) -> Features:
+        """Run the image encoder on a (1, 3, s, s) image."""
+        with self.running():
+            _, maps, positions, sizes = self.net._prepare_backbone_features(self.net.forward_image(image))
+        return Features(maps, positions, sizes)
+
+    def track(
+        self,
+        features: Features,
+        index: int,
+        *,
+        prompted: Sequence[Mapping[int, Output]] = (),
+        recent: Sequence[Mapping[int, Output]] = (),
+        sign: int = 1,
+        length: int | None = None,
+        initial: bool = False,
+        clicks: Clicks | None = None,
+        mask: torch.Tensor | None = None,
+        previous: torch.Tensor | None = None,
+        remember: bool = True,
+    ) -> list[Output]:
+        """Decide the masks of one or several objects on a frame.
+
+        Parameters
+        ----------
+        prompted, recent : per object, what it may look at; with several objects the frames must agree.
+        sign : 1 in a forward pass, -1 in a backward one.
+        length : frames of the clip.
+        initial : a prompt on a frame not tracked before: no memory is asked.
+        clicks : points of one object.
+        mask : (1, 1, s, s) float 0 or 1, the object's mask, taken as it is.
+        previous : (1, 1, s/4, s/4) logits to go with the clicks.
+        remember : also encode the spatial memory.
+        """
+        net, count = self.net, max(1, len(prompted))
+        maps = [x.expand(-1, count, -1) for x in features.maps]
+        positions = [x.expand(-1, count, -1) for x in features.positions]
+        with self.running():
+            _, outputs, _, _ = net._track_step(
+                frame_idx=index,
+                is_init_cond_frame=initial,
+                current_vision_feats=maps,
+                current_vision_pos_embeds=positions,
+                feat_sizes=features.sizes,
+                point_inputs=None if clicks is None else clicks.inputs(),
+                mask_inputs=mask,
+                output_dict={
+                    "cond_frame_outputs": self._together(prompted),
+                    "non_cond_frame_outputs": self._together(recent),
+                },
+                num_frames=ENDLESS if length is None else length,
+                track_in_reverse=sign < 0,
+                prev_sam_mask_logits=None if previous is None else previous.clamp(-32.0, 32.0),
+            )
+            _, _, ious, low_res, high_res, pointers, scores = outputs
+            memory = None
+            if remember:
+                memory = self._encode(features, maps, high_res, scores, from_clicks=clicks is not None)
+        best = ious.float().max(dim=-1).values.tolist()
+        return [
+            Output(
+                pointers[i : i + 1],
+                scores[i : i + 1],
+                float(best[i]),
+                low_res[i : i + 1],
+                None if memory is None else memory[i : i + 1],
+            )
+            for i in range(count)
+        ]
+
+    def remember(self, features: Features, masks: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
+        """Return the spatial memory of a prompted frame from its (1, 1, s/4, s/4) logits."""
+        with self.running():
+            size = (self.size, self.size)
+            high_res = F.interpolate(masks, size=size, mode="bilinear", align_corners=False)
+            return self._encode(features, features.maps, high_res, score, from_clicks=True)
+
+    def _encode(
+        self,
+        features: Features,
+        maps: list[torch.Tensor],
+        high_res: torch.Tensor,
+        score: torch.Tensor,
+        *,
+        from_clicks: bool,
+    ) -> torch.Tensor:
+        memory, position = self.net._encode_new_memory(
+            current_vision_feats=maps,
+            feat_sizes=features.sizes,
+            pred_masks_high_res=high_res,
+            object_score_logits=score,
+            is_mask_from_pts=from_clicks,
+        )
+        if self._memory_position is None:
+            self._memory_position = [p[:1].clone() for p in position]
+        kept: torch.Tensor = memory.to(torch.bfloat16)
+        return kept
+
+    def _together(self, objects: Sequence[Mapping[int, Output]]) -> dict[int, dict[str, Any]]:
+        """Join the memories of several objects, frame by frame, as the model reads them."""
+        if not objects:
+            return {}
+        joined = {}
+        for i in objects[0]:
+            outputs = [memories[i] for memories in objects]
+            memory = [o.memory for o in outputs if o.memory is not None]
+            joined[i] = {
+                "maskmem_features": _cat(memory) if memory else None,
+                "maskmem_pos_enc": self._position(len(outputs)),
+                "obj_ptr": _cat([o.pointer for o in outputs]),
+            }
+        return joined
+
+    def _position(self, count: int) -> list[torch.Tensor] | None:
+        if self._memory_position is None:
+            return None
+        return [p.expand(count, -1, -1, -1) for p in self._memory_position]
+
+
+def _cat(tensors: list[torch.Tensor]) -> torch.Tensor:
+    return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device; ``auto`` follows ``TRACKMATTE_DEVICE``, else takes CUDA, MPS, or the CPU.
+
+    Raises
+    ------
+    UsageError : there is no such device here.
+    """
+    if name == "auto":
+        name = os.environ.get("TRACKMATTE_DEVICE", "auto")
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as e:
+        raise UsageError(f"the device {name!r} cannot be used here ({first_line(e)}); try: cpu") from e
+    return device
+
+
+def build(config: str, image_size: int | None) -> torch.nn.Module:
+    """Build the network of a configuration with random weights.
+
+    Dynamic multi-mask selection and binarised memory of prompted frames are on, as in the official
+    video predictor; filling holes is left to later stages.
+
+    Raises
+    ------
+    UsageError : no such configuration, or a size that is not a positive multiple of 32.
+    """
+    if image_size is not None and (image_size <= 0 or image_size % 32):
+        raise UsageError(f"image_size {image_size} must be a positive multiple of 32, e.g. 1024 or 512")
+    packaged = importlib.resources.files("sam2") / config
+    source = Path(config) if Path(config).is_file() else packaged
+    if not source.is_file():
+        raise UsageError(f"there is no SAM 2 configuration {config}; give a YAML file or a packaged name")
+    try:
+        with source.open(encoding="utf-8") as f:
+            cfg = OmegaConf.load(f).model
+        cfg.binarize_mask_from_pts_for_mem_enc = True
+        cfg.sam_mask_decoder_extra_args = {
+            "dynamic_multimask_via_stability": True,
+            "dynamic_multimask_stability_delta": 0.05,
+            "dynamic_multimask_stability_thresh": 0.98,
+        }
+        if image_size is not None:
+            cfg.image_size = image_size
+        OmegaConf.resolve(cfg)
+        net: torch.nn.Module = hydra.utils.instantiate(cfg, _recursive_=True)
+    except (OmegaConfBaseException, AttributeError, TypeError, ValueError) as e:
+        raise UsageError(f"{config} does not describe a SAM 2 model: {first_line(e)}") from e
+    return net
+
+
+def load(net: torch.nn.Module, checkpoint: Path, config: str) -> None:
+    """Load a checkpoint strictly.
+
+    Raises
+    ------
+    MissingPartError : it is missing, damaged, or does not fit the network; the first mismatch is named.
+    """
+    try:
+        stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except FileNotFoundError as e:
+        raise MissingPartError(f"there is no checkpoint {checkpoint}; see: trackmatte weights list") from e
+    except Exception as e:  # torch raises a dozen kinds for a damaged or unsafe file
+        raise MissingPartError(
+            f"the checkpoint {checkpoint} is damaged, truncated or not a weights file "
+            f"({first_line(e)}); fetch it again: trackmatte weights fetch"
+        ) from e
+    weights = stored.get("model") if isinstance(stored, dict) else None
+    if not isinstance(weights, dict):
+        raise MissingPartError(
+            f'the checkpoint {checkpoint} has no weights under "model"; it is not of SAM 2'
+        )
+    wanted = net.state_dict()
+    for what, names in (
+        ("lacks", [k for k in wanted if k not in weights]),
+        ("has unknown", [k for k in weights if k not in wanted]),
+        ("has another shape of", [k for k in wanted if k in weights and weights[k].shape != wanted[k].shape]),
+    ):
+        if names:
+            raise MissingPartError(
+                f"the checkpoint {checkpoint} does not fit {config}: it {what} {names[0]}"
+                f"{f' and {len(names) - 1} more' if len(names) > 1 else ''}; take the matching configuration"
+            )
+    net.load_state_dict(weights)
+
+
+def first_line(e: BaseException) -> str:
+    """Return the first line of an error's text, for a message of one sentence."""
+    return (str(e).strip().splitlines() or [type(e).__name__])[0].rstrip(".")[:160]

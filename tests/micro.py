@@ -1,0 +1,85 @@
+"""A SAM 2.1 small enough for tests: micro trunk, 128 px, seeded random weights scaled so that bugs show.
+
+Plain random weights give either no object on any frame or logits so flat that a wrong engine looks right.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+
+SIZE = 128
+
+
+def config(folder: Path) -> Path:
+    """Write the micro model's configuration and return its path."""
+    path = folder / "micro.yaml"
+    with (importlib.resources.files("sam2") / "configs/sam2.1/sam2.1_hiera_t.yaml").open() as f:
+        cfg = OmegaConf.load(f)
+    trunk, neck = cfg.model.image_encoder.trunk, cfg.model.image_encoder.neck
+    trunk.embed_dim, trunk.stages, trunk.global_att_blocks = 16, [1, 1, 2, 1], [3]
+    neck.backbone_channel_list = [128, 64, 32, 16]
+    cfg.model.image_size = SIZE
+    path.write_text(OmegaConf.to_yaml(cfg))
+    return path
+
+
+@cache
+def _weights(seed: int, bias: float, folder: str) -> dict[str, torch.Tensor]:
+    from trackmatte.trackers.sam2_model import build
+
+    torch.manual_seed(seed)
+    net: Any = build(folder, None)
+    with torch.no_grad():
+        for name, p in net.named_parameters():
+            if "maskmem_tpos_enc" in name or "no_obj_" in name:
+                p.mul_(50)
+            elif "memory_encoder.fuser" in name and name.endswith("gamma"):
+                p.fill_(1)
+            elif "cross_attn_image" in name and any(f".{k}_proj.weight" in name for k in ("q", "k", "out")):
+                p.mul_(4)
+            elif "output_hypernetworks_mlps" in name and name.endswith("weight"):
+                p.mul_(2)
+            elif "trunk.pos_embed" in name:
+                p.normal_(0, 0.2)
+        net.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.add_(bias)
+    return {k: v.clone() for k, v in net.state_dict().items()}
+
+
+def checkpoint(folder: Path, seed: int = 0, bias: float = 5.0) -> Path:
+    """Write a checkpoint; ``bias`` 5 keeps the object visible, another one makes it come and go."""
+    path = folder / f"micro.{seed}.{bias:g}.pt"
+    if not path.exists():
+        torch.save({"model": _weights(seed, bias, str(config(folder)))}, path)
+    return path
+
+
+def settings(folder: Path, seed: int = 0, bias: float = 5.0) -> dict[str, Any]:
+    """Return the settings of a sam2 tracker with the micro model."""
+    return {"checkpoint": str(checkpoint(folder, seed, bias)), "config": str(config(folder))}
+
+
+def official(folder: Path, seed: int = 0, bias: float = 5.0, **changes: Any) -> Any:
+    """Return the package's own video predictor with the same weights."""
+    import hydra.utils
+
+    cfg = OmegaConf.load(config(folder)).model
+    cfg._target_ = "sam2.sam2_video_predictor.SAM2VideoPredictor"
+    cfg.binarize_mask_from_pts_for_mem_enc = True
+    cfg.add_all_frames_to_correct_as_cond = True
+    cfg.sam_mask_decoder_extra_args = {
+        "dynamic_multimask_via_stability": True,
+        "dynamic_multimask_stability_delta": 0.05,
+        "dynamic_multimask_stability_thresh": 0.98,
+    }
+    for name, value in changes.items():
+        cfg[name] = value
+    predictor = hydra.utils.instantiate(cfg, _recursive_=True)
+    predictor.load_state_dict(torch.load(checkpoint(folder, seed, bias), weights_only=True)["model"])
+    predictor.fill_hole_area = 0
+    return predictor.eval()
