@@ -16,25 +16,26 @@ from omegaconf import OmegaConf
 SIZE = 128
 
 
-def config(folder: Path) -> Path:
-    """Write the micro model's configuration and return its path."""
-    path = folder / "micro.yaml"
+def config(folder: Path, size: int = SIZE, *, tiny: bool = False) -> Path:
+    """Write the configuration of the micro model, or with ``tiny`` of SAM 2.1 tiny, and return its path."""
+    path = folder / f"{'tiny' if tiny else 'micro'}.{size}.yaml"
     with (importlib.resources.files("sam2") / "configs/sam2.1/sam2.1_hiera_t.yaml").open() as f:
         cfg = OmegaConf.load(f)
-    trunk, neck = cfg.model.image_encoder.trunk, cfg.model.image_encoder.neck
-    trunk.embed_dim, trunk.stages, trunk.global_att_blocks = 16, [1, 1, 2, 1], [3]
-    neck.backbone_channel_list = [128, 64, 32, 16]
-    cfg.model.image_size = SIZE
+    if not tiny:
+        trunk, neck = cfg.model.image_encoder.trunk, cfg.model.image_encoder.neck
+        trunk.embed_dim, trunk.stages, trunk.global_att_blocks = 16, [1, 1, 2, 1], [3]
+        neck.backbone_channel_list = [128, 64, 32, 16]
+    cfg.model.image_size = size
     path.write_text(OmegaConf.to_yaml(cfg))
     return path
 
 
 @cache
-def _weights(seed: int, bias: float, folder: str) -> dict[str, torch.Tensor]:
+def _weights(seed: int, bias: float, config_file: str) -> dict[str, torch.Tensor]:
     from trackmatte.trackers.sam2_model import build
 
     torch.manual_seed(seed)
-    net: Any = build(folder, None)
+    net: Any = build(config_file, None)
     with torch.no_grad():
         for name, p in net.named_parameters():
             if "maskmem_tpos_enc" in name or "no_obj_" in name:
@@ -51,11 +52,12 @@ def _weights(seed: int, bias: float, folder: str) -> dict[str, torch.Tensor]:
     return {k: v.clone() for k, v in net.state_dict().items()}
 
 
-def checkpoint(folder: Path, seed: int = 0, bias: float = 5.0) -> Path:
+def checkpoint(folder: Path, seed: int = 0, bias: float = 5.0, config_file: Path | None = None) -> Path:
     """Write a checkpoint; ``bias`` 5 keeps the object visible, another one makes it come and go."""
-    path = folder / f"micro.{seed}.{bias:g}.pt"
+    config_file = config_file or config(folder)
+    path = folder / f"{config_file.stem}.{seed}.{bias:g}.pt"
     if not path.exists():
-        torch.save({"model": _weights(seed, bias, str(config(folder)))}, path)
+        torch.save({"model": _weights(seed, bias, str(config_file))}, path)
     return path
 
 
@@ -64,11 +66,19 @@ def settings(folder: Path, seed: int = 0, bias: float = 5.0) -> dict[str, Any]:
     return {"checkpoint": str(checkpoint(folder, seed, bias)), "config": str(config(folder))}
 
 
-def official(folder: Path, seed: int = 0, bias: float = 5.0, **changes: Any) -> Any:
+def files(folder: Path, config_file: Path) -> dict[str, str]:
+    """Return the settings of a sam2 tracker with random weights for a configuration."""
+    return {"checkpoint": str(checkpoint(folder, config_file=config_file)), "config": str(config_file)}
+
+
+def official(
+    folder: Path, seed: int = 0, bias: float = 5.0, config_file: Path | None = None, **changes: Any
+) -> Any:
     """Return the package's own video predictor with the same weights."""
     import hydra.utils
 
-    cfg = OmegaConf.load(config(folder)).model
+    config_file = config_file or config(folder)
+    cfg = OmegaConf.load(config_file).model
     cfg._target_ = "sam2.sam2_video_predictor.SAM2VideoPredictor"
     cfg.binarize_mask_from_pts_for_mem_enc = True
     cfg.add_all_frames_to_correct_as_cond = True
@@ -80,6 +90,8 @@ def official(folder: Path, seed: int = 0, bias: float = 5.0, **changes: Any) -> 
     for name, value in changes.items():
         cfg[name] = value
     predictor = hydra.utils.instantiate(cfg, _recursive_=True)
-    predictor.load_state_dict(torch.load(checkpoint(folder, seed, bias), weights_only=True)["model"])
+    predictor.load_state_dict(
+        torch.load(checkpoint(folder, seed, bias, config_file), weights_only=True)["model"]
+    )
     predictor.fill_hole_area = 0
     return predictor.eval()

@@ -22,11 +22,16 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def shell(text: str, folder: Path) -> None:
+def shell(text: str, folder: Path, env: dict[str, str] | None = None) -> None:
     """Run lines in bash; the activation of the environment is done by the caller."""
     lines = [line for line in text.splitlines() if not line.startswith(". .venv")]
     done = subprocess.run(
-        ["bash", "-euc", "\n".join(lines)], cwd=folder, env=ENV, capture_output=True, text=True, check=False
+        ["bash", "-euc", "\n".join(lines)],
+        cwd=folder,
+        env=ENV | (env or {}),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
@@ -39,6 +44,29 @@ def test_commands_on_your_own_clip(tmp_path: Path) -> None:
         shell(step, tmp_path)
     assert (tmp_path / "look.png").stat().st_size > 1000
     assert len(list((tmp_path / "mattes").glob("*.exr"))) == 36
+
+
+def test_sam2_from_a_checkpoint_to_exrs(tmp_path: Path) -> None:
+    """With a micro model in place of the fetched one, which is 900 MB and not at hand here."""
+    for package in ("torch", "sam2"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    from tests import micro
+
+    (block,) = blocks("shell")
+    lines = block.splitlines()
+    assert len(lines) == 5
+    assert lines[1].startswith("trackmatte weights fetch sam2.1_hiera_large")
+    disc.write_movie(tmp_path / "plate.mp4", 8, (96, 64)).rename(tmp_path / "plate.mov")
+    file, config = micro.checkpoint(tmp_path), micro.config(tmp_path)
+    added = f"trackmatte weights add {file} --config {config} --family sam2"
+    env = {
+        "TRACKMATTE_WEIGHTS": str(tmp_path / "weights"),
+        "TRACKMATTE_DEVICE": "cpu",
+        "OMP_NUM_THREADS": "1",
+    }
+    shell("\n".join([added, *lines[2:]]), tmp_path, env)
+    assert len(list((tmp_path / "mattes").glob("*.exr"))) == 8
+    assert (tmp_path / "mattes" / "plate.qc.png").stat().st_size > 1000
 
 
 def test_python_snippet(tmp_path: Path) -> None:

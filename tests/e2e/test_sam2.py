@@ -1,4 +1,4 @@
-"""SAM 2 through the shot and the command line, with a micro model: the real loading, tracking and resuming."""
+"""SAM 2 through the shot and the command line, with a micro model: loading, tracking, resuming."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import zipfile
 import zlib
 from pathlib import Path
@@ -97,6 +98,10 @@ class FrameCache:
     def load_state(self, obj: str, direction: str, index: int) -> Arrays | None:
         """Return a kept state, or None when it is damaged."""
         return _load_arrays(self.root / "state" / file_name(obj) / direction / f"{index:06d}.npz")
+
+    def drop_states(self, obj: str) -> None:
+        """Forget the kept states of an object's passes."""
+        shutil.rmtree(self.root / "state" / file_name(obj), ignore_errors=True)
 
     def save_memory(self, obj: str, number: int, mark: str, arrays: Arrays) -> None:
         """Keep what a correction, of hash ``mark``, became in the tracker."""

@@ -304,7 +304,7 @@ class Shot:
         ----------
         frames : first and last source number to work on; None = between in and out.
         direction : ``forward`` or ``backward`` runs that pass alone, from the first or last prompt.
-        fresh : recompute up-to-date masks as well, so that every prompt counts on every frame.
+        fresh : recompute up-to-date masks as well, but no locked ones.
 
         Raises
         ------
@@ -321,7 +321,9 @@ class Shot:
             stale = {
                 n for n in numbers - settled if fresh or not keys[n].met_by(self.cache.key("track", obj, n))
             }
-            jobs.append(self._job(obj, tracker, stale, fresh=fresh))
+            if fresh:
+                self.cache.drop_states(obj)
+            jobs.append(self._job(obj, tracker, stale))
         run = TrackRun(
             self.clip,
             self.cache,
@@ -423,7 +425,7 @@ class Shot:
             raise ShotError(f"the clip has no frame between {first} and {last}")
         return numbers
 
-    def _job(self, obj: str, tracker: Tracker, stale: set[int], *, fresh: bool = False) -> Job:
+    def _job(self, obj: str, tracker: Tracker, stale: set[int]) -> Job:
         """Return what an object needs to have the masks of the frames ``stale`` made."""
         keys = self.keys.masks(obj, self.clip.numbers, self._locked(obj))
         marks = self.prompts.marks(obj)
@@ -434,7 +436,7 @@ class Shot:
             self._memories(obj),
             frozenset(self._index[n] for n in stale),
             # What carries memories over a prompt depends on all that came before, by design.
-            digest(tracker.carries or sorted(marks.items()), fresh),
+            digest(tracker.carries or sorted(marks.items())),
         )
 
     def _memories(self, obj: str) -> dict[int, Arrays]:

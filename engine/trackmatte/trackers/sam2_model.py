@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.resources
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +104,8 @@ class Model:
         with self.running():
             dense = net.sam_prompt_encoder.get_dense_pe()
         net.sam_prompt_encoder.get_dense_pe = lambda: dense  # it never changes
+        for part in (net.image_encoder.neck, net.memory_encoder):
+            part.position_encoding.forward = _remembered(part.position_encoding.forward)
         if compiled:
             for part in (net.image_encoder, net.memory_encoder):
                 part.forward = torch.compile(part.forward, dynamic=False)
@@ -122,7 +124,8 @@ class Model:
         """Return the context in which the network runs: no gradients, the chosen precision."""
         stack = ExitStack()
         stack.enter_context(torch.inference_mode())
-        stack.enter_context(torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16))
+        if self.bf16:
+            stack.enter_context(torch.autocast(self.device.type, torch.bfloat16))
         return stack
 
     def prepare(self, rgb: U8) -> torch.Tensor:
@@ -278,6 +281,19 @@ class Model:
         if self._memory_position is None:
             return None
         return [p.expand(count, -1, -1, -1) for p in self._memory_position]
+
+
+def _remembered(position: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Keep what a position encoding gives for each shape; the package copies it anew on every frame."""
+    known: dict[tuple[torch.Size, torch.device], torch.Tensor] = {}
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        key = x.shape, x.device
+        if key not in known:
+            known[key] = position(x)
+        return known[key]
+
+    return forward
 
 
 def _cat(tensors: list[torch.Tensor]) -> torch.Tensor:
