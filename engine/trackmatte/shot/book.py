@@ -1,0 +1,257 @@
+"""What a shot is and what is said about it: its file, its clip, its frames, its prompts and locks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from trackmatte.errors import OutputError, PromptError, ShotError
+from trackmatte.media import FrameSource, open_clip
+from trackmatte.refiners import REFINERS
+from trackmatte.shot import document
+from trackmatte.shot.cache import FrameCache
+from trackmatte.shot.document import PartDoc, ShotDoc, SourceDoc
+from trackmatte.shot.keys import Keys
+from trackmatte.shot.prompts import PromptBook
+from trackmatte.shot.spans import in_spans, join_spans
+from trackmatte.trackers import TRACKERS
+from trackmatte.trackers.choose import choose_tracker, settle
+
+DEFAULT_REFINER = "closed_form"
+
+
+class ShotBook:
+    """The part of a `Shot` that computes nothing."""
+
+    def __init__(self, path: Path, doc: ShotDoc, clip: FrameSource) -> None:
+        self.path, self.doc, self.clip = path, doc, clip
+        self.cache = FrameCache(path.with_name(path.name.removesuffix(document.SUFFIX) + ".shot"))
+        self._index = {number: index for index, number in enumerate(clip.numbers)}
+        self.prompts = PromptBook(doc, path.parent, self.cache.root / "prompts", clip.size)
+        self.keys = Keys(doc, self.prompts, self.cache)
+        self._fresh = False
+        self.changed: dict[str, set[int]] = {}
+        """Object -> source numbers of the masks that the last `track` changed."""
+
+    @classmethod
+    def new(
+        cls,
+        path: str | os.PathLike[str],
+        clip: str | os.PathLike[str],
+        *,
+        tracker: str = "auto",
+        refiner: str = "auto",
+        tracker_settings: dict[str, Any] | None = None,
+        frames: tuple[int, int] | None = None,
+        on_error: Literal["stop", "skip"] = "stop",
+    ) -> Self:
+        """Make a shot for a clip; nothing is on disk before `save`.
+
+        Parameters
+        ----------
+        path : the shot file to be, ``something.shot.json``.
+        clip : movie, folder of images, or sequence pattern.
+        tracker, refiner : registered names; ``auto`` takes the best one that can run here.
+        tracker_settings : what the tracker is made with; see its class.
+        frames : in and out, inclusive source numbers; None = the whole clip.
+        on_error : at a frame that cannot be decoded, stop or leave it out.
+
+        Raises
+        ------
+        ShotError : the file is not named ``.shot.json``, or the range is not in the clip.
+        UsageError : no such tracker, refiner or setting.
+        MissingPartError : the tracker needs a package or weights that are not there.
+        ClipError : the clip cannot be opened.
+        """
+        path = Path(path)
+        if not path.name.endswith(document.SUFFIX):
+            raise ShotError(f"{path} must end in {document.SUFFIX}")
+        if tracker == "auto":
+            tracker, _ = choose_tracker()
+        refiner = DEFAULT_REFINER if refiner == "auto" else refiner
+        settings = settle(tracker, tracker_settings or {})
+        REFINERS.get(refiner)
+        source = open_clip(clip, on_error=on_error)
+        width, height = source.size
+        doc = ShotDoc(
+            format="trackmatte-shot",
+            version=document.VERSION,
+            source=SourceDoc(
+                path=_portable(Path(clip), path.parent),
+                identity=source.identity(),
+                width=width,
+                height=height,
+                first=source.numbers[0],
+                last=source.numbers[-1],
+            ),
+            tracker=PartDoc(tracker, settings),
+            refiner=PartDoc(refiner),
+            on_error=on_error,
+        )
+        shot = cls(path, doc, source)
+        shot._fresh = True
+        if frames is not None:
+            shot.set_range(*frames)
+        return shot
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Open a shot file.
+
+        Raises
+        ------
+        ShotError : the file is missing, damaged, newer, or its clip changed since it was made.
+        ClipError : the clip cannot be opened.
+        """
+        path = Path(path)
+        doc = document.load(path)
+        clip = open_clip(path.parent / doc.source.path, on_error=doc.on_error)
+        if clip.identity() != doc.source.identity:
+            clip.close()
+            raise ShotError(
+                f"{doc.source.path} is not the clip that {path} was made from (its content changed); "
+                "restore it, or make a new shot"
+            )
+        shot = cls(path, doc, clip)
+        try:
+            TRACKERS.get(doc.tracker.name), REFINERS.get(doc.refiner.name)
+            if doc.range is not None:
+                shot.set_range(*doc.range)
+            for prompt in doc.prompts:
+                shot._index_of(prompt.frame)
+                shot.prompts.load(prompt)
+        except BaseException:
+            shot.close()
+            raise
+        shot.cache.clean()
+        return shot
+
+    def save(self, *, overwrite: bool = False) -> None:
+        """Write the shot file atomically.
+
+        Raises
+        ------
+        OutputError : it cannot be written, or a new shot would replace a file and ``overwrite`` is not set.
+        """
+        if self._fresh and self.path.exists() and not overwrite:
+            raise OutputError(f"{self.path} exists; open it, or choose another name")
+        document.save(self.doc, self.path)
+        self._fresh = False
+
+    def close(self) -> None:
+        """Release the clip."""
+        self.clip.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def objects(self) -> list[str]:
+        """Names of the objects, in order of first prompt in the file."""
+        return self.prompts.objects
+
+    def set_range(self, first: int, last: int) -> None:
+        """Set in and out, inclusive source numbers.
+
+        Raises
+        ------
+        ShotError : nothing of the clip lies between them.
+        """
+        self._between(first, last)
+        self.doc.range = (first, last)
+
+    def numbers(self) -> list[int]:
+        """Source numbers of the frames between in and out."""
+        if self.doc.range is None:
+            return list(self.clip.numbers)
+        return self._between(*self.doc.range)
+
+    def skipped(self) -> set[int]:
+        """Source numbers of the frames found undecodable so far and left out (``on_error="skip"``)."""
+        return self.cache.load_skipped() | {self.clip.numbers[i] for i in self.clip.skipped}
+
+    def remove(self, number: int, obj: str) -> None:
+        """Take back everything said about an object on a frame.
+
+        Raises
+        ------
+        PromptError : nothing was said there.
+        """
+        old = self.prompts.find(number, obj)
+        if old is None:
+            raise PromptError(f"{obj!r} has no prompt on frame {number}")
+        self.doc.prompts.remove(old)
+
+    def forget(self, obj: str) -> None:
+        """Take back everything said about an object; what was computed of it stays in the cache.
+
+        Raises
+        ------
+        PromptError : there is no such object.
+        """
+        if obj not in self.objects:
+            known = ", ".join(map(repr, self.objects)) or "none"
+            raise PromptError(f"{self.path} has no object {obj!r}; there are: {known}")
+        self.doc.prompts = [p for p in self.doc.prompts if p.object != obj]
+        self.prompts.doc = self.doc
+        self.doc.locked.pop(obj, None)
+
+    def lock(self, obj: str, first: int, last: int) -> None:
+        """Freeze an object's masks and mattes from ``first`` to ``last``, inclusive.
+
+        Raises
+        ------
+        ShotError : a frame of the range has no mask yet.
+        """
+        numbers = [n for n in self.clip.numbers if first <= n <= last]
+        bare = [n for n in numbers if self.cache.key("track", obj, n) is None]
+        if not numbers or bare:
+            at = f"frame {bare[0]} of {obj!r} is not tracked" if bare else "the clip has no such frames"
+            raise ShotError(f"cannot lock {first}-{last}: {at}; lock frames that have a mask")
+        self.doc.locked[obj] = join_spans({*self._locked(obj), *numbers}, self.clip.numbers)
+
+    def unlock(self, obj: str, first: int, last: int) -> None:
+        """Let an object's frames from ``first`` to ``last`` be recomputed again."""
+        left = {n for n in self._locked(obj) if not first <= n <= last}
+        self.doc.locked[obj] = join_spans(left, self.clip.numbers)
+        if not left:
+            del self.doc.locked[obj]
+
+    def _index_of(self, number: int) -> int:
+        """Return the index of a source frame number."""
+        if number not in self._index:
+            low, high = self.clip.numbers[0], self.clip.numbers[-1]
+            gap = " (it is missing there)" if low < number < high else ""
+            raise PromptError(
+                f"{self.clip.path} has no frame {number}{gap}; its frames run from {low} to {high}"
+            )
+        return self._index[number]
+
+    def _between(self, first: int, last: int) -> list[int]:
+        """Return the clip's numbers from ``first`` to ``last``."""
+        low, high = self.clip.numbers[0], self.clip.numbers[-1]
+        if first > last or first < low or last > high:
+            raise ShotError(
+                f"the range {first}-{last} does not lie in the clip, which runs from {low} to {high}"
+            )
+        numbers = [n for n in self.clip.numbers if first <= n <= last]
+        if not numbers:
+            raise ShotError(f"the clip has no frame between {first} and {last}")
+        return numbers
+
+    def _locked(self, obj: str) -> set[int]:
+        return in_spans(self.doc.locked.get(obj, []), self.clip.numbers)
+
+
+def _portable(path: Path, folder: Path) -> str:
+    """Return a path relative to ``folder`` when it lies near, else absolute."""
+    target, base = path.absolute(), folder.absolute()
+    try:
+        relative = Path(os.path.relpath(target, base))
+    except ValueError:  # another drive
+        return str(target)
+    return relative.as_posix() if relative.parts.count("..") <= 3 else str(target)
