@@ -95,3 +95,37 @@ def official(
     )
     predictor.fill_hole_area = 0
     return predictor.eval()
+
+
+def mam(folder: Path, seed: int = 0) -> dict[str, Any]:
+    """Return the settings of a mam refiner of random weights with a micro SAM 1 of 256 px."""
+    from trackmatte.refiners.mam_decoder import M2M
+    from trackmatte.refiners.sam1 import SIZES, Size, build_sam
+
+    SIZES["micro"] = Size(32, 2, 2, (1,), 256)
+    files = {"checkpoint": folder / f"m2m.{seed}.pt", "encoder": folder / f"sam.{seed}.pt"}
+    if not files["encoder"].exists():
+        torch.manual_seed(seed)
+        torch.save(build_sam(SIZES["micro"]).state_dict(), files["encoder"])
+        net = {k: _m2m_values(k, v) for k, v in M2M().state_dict().items()}
+        for k in list(net):
+            if k.endswith("weight_bar"):
+                row = net[k].flatten(1)[0]
+                net[k.removesuffix("bar") + "u"] = torch.eye(len(net[k]))[0]
+                net[k.removesuffix("bar") + "v"] = row / row.norm()
+        torch.save({"state_dict": {f"module.{k}": v for k, v in net.items()}}, files["checkpoint"])
+    return {**{k: str(v) for k, v in files.items()}, "size": "micro"}
+
+
+def _m2m_values(name: str, v: torch.Tensor) -> torch.Tensor:
+    """Return random values that keep the mattes away from 0 and 1."""
+    if not v.is_floating_point():
+        return v
+    n = torch.randn_like(v)
+    if name.endswith("weight_bar"):
+        return n
+    if name.endswith("running_var"):
+        return 1 + 0.5 * n.abs()
+    if name.endswith(("running_mean", "bias")):
+        return 0.1 * n
+    return 1 + 0.1 * n if v.ndim == 1 else n * (2 / v[0].numel()) ** 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -74,8 +75,24 @@ def another(tracker: Tracker) -> Tracker:
 
 
 @pytest.fixture(params=list(REFINERS))
-def refiner(request: pytest.FixtureRequest) -> Refiner:
-    return REFINERS.get(request.param)()
+def refiner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Refiner:
+    if request.param != "mam":
+        return REFINERS.get(request.param)()
+    for package in ("torch", "segment_anything"):
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    from tests import micro
+
+    folder = tmp_path_factory.getbasetemp() / "mam"
+    folder.mkdir(exist_ok=True)
+    return REFINERS.get("mam")(device="cpu", **micro.mam(folder))
+
+
+@pytest.fixture
+def learnt(refiner: Refiner) -> Refiner:
+    if type(refiner).__name__ == "MamRefiner":
+        pytest.skip("Matting Anything runs on random weights here: it has learnt nothing")
+    return refiner
 
 
 class TestTracker:
@@ -183,7 +200,8 @@ class TestTracker:
 
 
 class TestRefiner:
-    def test_stays_with_a_good_mask_and_in_range(self, refiner: Refiner) -> None:
+    def test_stays_with_a_good_mask_and_in_range(self, learnt: Refiner) -> None:
+        refiner = learnt
         matte = refiner.refine(frame(0), Mask(0, "subject", logits(0), 1.0))
         assert matte.alpha.shape == SIZE[::-1]
         assert matte.alpha.dtype == np.float32
@@ -198,7 +216,8 @@ class TestRefiner:
         assert (a[d > size[1] / 7] == 1).all()
         assert (a[d < -size[1] / 4] == 0).all()
 
-    def test_masks_of_another_scale(self, refiner: Refiner) -> None:
+    def test_masks_of_another_scale(self, learnt: Refiner) -> None:
+        refiner = learnt
         size = (480, 270)
         small = logits(0, (240, 135))
         matte = refiner.refine(frame(0, size), Mask(0, "s", small, 1.0))

@@ -35,6 +35,7 @@ from trackmatte.cli.options import (
 from trackmatte.cli.prompts import parse_prompt
 from trackmatte.cli.qc import qc
 from trackmatte.cli.report import Report
+from trackmatte.cli.still import matte_still
 from trackmatte.cli.work import (
     check_writable,
     clip_stem,
@@ -42,6 +43,7 @@ from trackmatte.cli.work import (
     run_movie,
     run_sheet,
     run_track,
+    tell_refiner,
     tell_skipped,
     tell_tracker,
 )
@@ -119,13 +121,15 @@ def matte(
     if out.is_dir() and any(out.iterdir()) and not resumable and not overwrite:
         raise OutputError(f"{out} is not empty; choose another folder or add --overwrite")
     span = parse_range(frames) if frames else None
-    tracker = tell_tracker(tracker, report)
+    tracker, refiner = tell_tracker(tracker, report), tell_refiner(refiner, report)
+    for_tracker, for_refiner = parse_settings(settings)
     with Shot.new(
         path,
         clip,
         tracker=tracker,
         refiner=refiner,
-        tracker_settings=parse_settings(settings),
+        tracker_settings=for_tracker,
+        refiner_settings=for_refiner,
         frames=span,
         on_error=on_error,
     ) as shot:
@@ -163,6 +167,9 @@ def check_same(shot: Shot) -> None:
                 f"{shot.path} was made with other prompts or settings; choose another --out folder, add "
                 "--overwrite, or change that shot in steps with: trackmatte shot add"
             )
+
+
+app.command(matte_still, name="matte-still")
 
 
 @app.command

@@ -81,7 +81,8 @@ Settings = Annotated[
         negative="",
         group=HOW,
         metavar="NAME=VALUE",
-        help="A setting of the tracker, such as model=sam2.1_hiera_small or image_size=512. Repeat for more.",
+        help="A setting of the tracker, such as model=sam2.1_hiera_small or image_size=512, or of the "
+        "refiner: refiner.quality=tiles. Repeat for more.",
     ),
 ]
 Exclusive = Annotated[
@@ -98,7 +99,8 @@ RefinerOption = Annotated[
     Parameter(
         name="--refiner",
         group=HOW,
-        help="auto, closed_form (needs no weights), or none for the mask as it is.",
+        help="mam (needs weights), closed_form (needs none), none for the mask as it is, or auto: mam where "
+        "it can run.",
     ),
 ]
 RangeOption = Annotated[
@@ -143,23 +145,28 @@ class Talk:
         return Report(json_events=self.json, quiet=self.quiet)
 
 
-def parse_settings(texts: list[str]) -> dict[str, Any]:
-    """Return the settings of ``NAME=VALUE`` texts; values that read as JSON are what they read as.
+def parse_settings(texts: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the (tracker's, refiner's) settings of ``NAME=VALUE`` and ``refiner.NAME=VALUE`` texts.
+
+    Values that read as JSON are what they read as.
 
     Raises
     ------
     UsageError : one is of another form.
     """
-    found: dict[str, Any] = {}
+    tracker: dict[str, Any] = {}
+    refiner: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals):
             raise UsageError(f"{text!r} is not a setting; write NAME=VALUE, e.g. image_size=512")
+        target = refiner if name.startswith("refiner.") else tracker
+        name = name.removeprefix("refiner.").removeprefix("tracker.")
         try:
-            found[name] = json.loads(value)
+            target[name] = json.loads(value)
         except ValueError:
-            found[name] = value
-    return found
+            target[name] = value
+    return tracker, refiner
 
 
 def parse_range(text: str) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from trackmatte.cli.options import (
     parse_settings,
 )
 from trackmatte.cli.prompts import parse_prompt
-from trackmatte.cli.work import spans, tell_tracker
+from trackmatte.cli.work import spans, tell_refiner, tell_tracker
 from trackmatte.errors import PromptError
 from trackmatte.shot import Shot
 
@@ -52,13 +52,15 @@ def new(
     """Make a shot file for a clip."""
     report = talk.report()
     span = parse_range(frames) if frames else None
-    tracker = tell_tracker(tracker, report)
+    tracker, refiner = tell_tracker(tracker, report), tell_refiner(refiner, report)
+    for_tracker, for_refiner = parse_settings(settings)
     with Shot.new(
         shot,
         clip,
         tracker=tracker,
         refiner=refiner,
-        tracker_settings=parse_settings(settings),
+        tracker_settings=for_tracker,
+        refiner_settings=for_refiner,
         frames=span,
         on_error=on_error,
     ) as made:

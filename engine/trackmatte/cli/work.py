@@ -14,6 +14,7 @@ from trackmatte.errors import OutputError, ShotError
 from trackmatte.files import remove_leftovers
 from trackmatte.preview import cutout, overlay, row, write_movie, write_sheet
 from trackmatte.progress import Progress
+from trackmatte.refiners.choose import choose_refiner
 from trackmatte.shot import Shot
 from trackmatte.shot.tracking import Direction
 from trackmatte.trackers.choose import choose_tracker
@@ -35,6 +36,16 @@ def tell_tracker(name: str, report: Report) -> str:
     name, why = choose_tracker()
     report.event("tracker", name=name, why=why)
     report.say(f"tracking with {name}: {why}")
+    return name
+
+
+def tell_refiner(name: str, report: Report) -> str:
+    """Return the refiner to take for ``auto``, and say which it is and why."""
+    if name != "auto":
+        return name
+    name, why = choose_refiner()
+    report.event("refiner", name=name, why=why)
+    report.say(f"refining with {name}: {why}")
     return name
 
 

@@ -27,6 +27,7 @@ from trackmatte.refiners.band import (
     undecided,
 )
 from trackmatte.refiners.plain import PlainRefiner
+from trackmatte.refiners.region import Region
 
 F32 = NDArray[np.float32]
 
@@ -86,6 +87,7 @@ class ClosedFormRefiner:
     """
 
     version = "1"
+    regional = False
 
     def __init__(
         self,
@@ -100,7 +102,23 @@ class ClosedFormRefiner:
         self.noise = noise
         self.tolerance = tolerance
 
-    def refine(self, frame: Frame, mask: Mask, hair: NDArray[np.bool_] | None = None) -> Matte:
+    @classmethod
+    def settle(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return the settings as they are."""
+        if unknown := set(settings) - {"epsilon", "colour", "noise", "tolerance"}:
+            raise UsageError(
+                f"the closed_form refiner has no setting {min(unknown)!r}; there are: epsilon, colour, "
+                "noise, tolerance"
+            )
+        return settings
+
+    def refine(
+        self,
+        frame: Frame,
+        mask: Mask,
+        hair: NDArray[np.bool_] | None = None,
+        region: Region | None = None,  # noqa: ARG002 (only pixels of the band count)
+    ) -> Matte:
         """Return the matte of ``mask`` on ``frame``; ``hair`` (H, W) widens the band where it is true."""
         width, height = frame.size
         unit = max(1.0, max(width, height) / 960, width / max(1, mask.logits.shape[1]))

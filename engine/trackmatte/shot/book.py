@@ -9,6 +9,8 @@ from typing import Any, Literal, Self
 from trackmatte.errors import OutputError, PromptError, ShotError
 from trackmatte.media import FrameSource, open_clip
 from trackmatte.refiners import REFINERS
+from trackmatte.refiners import choose as refiners
+from trackmatte.refiners.choose import choose_refiner
 from trackmatte.shot import document
 from trackmatte.shot.cache import FrameCache
 from trackmatte.shot.document import PartDoc, ShotDoc, SourceDoc
@@ -17,8 +19,6 @@ from trackmatte.shot.prompts import PromptBook
 from trackmatte.shot.spans import in_spans, join_spans
 from trackmatte.trackers import TRACKERS
 from trackmatte.trackers.choose import choose_tracker, settle
-
-DEFAULT_REFINER = "closed_form"
 
 
 class ShotBook:
@@ -43,6 +43,7 @@ class ShotBook:
         tracker: str = "auto",
         refiner: str = "auto",
         tracker_settings: dict[str, Any] | None = None,
+        refiner_settings: dict[str, Any] | None = None,
         frames: tuple[int, int] | None = None,
         on_error: Literal["stop", "skip"] = "stop",
     ) -> Self:
@@ -53,7 +54,7 @@ class ShotBook:
         path : the shot file to be, ``something.shot.json``.
         clip : movie, folder of images, or sequence pattern.
         tracker, refiner : registered names; ``auto`` takes the best one that can run here.
-        tracker_settings : what the tracker is made with; see its class.
+        tracker_settings, refiner_settings : what they are made with; see their classes.
         frames : in and out, inclusive source numbers; None = the whole clip.
         on_error : at a frame that cannot be decoded, stop or leave it out.
 
@@ -69,9 +70,10 @@ class ShotBook:
             raise ShotError(f"{path} must end in {document.SUFFIX}")
         if tracker == "auto":
             tracker, _ = choose_tracker()
-        refiner = DEFAULT_REFINER if refiner == "auto" else refiner
+        if refiner == "auto":
+            refiner, _ = choose_refiner()
         settings = settle(tracker, tracker_settings or {})
-        REFINERS.get(refiner)
+        refiner_settings = refiners.settle(refiner, refiner_settings or {})
         source = open_clip(clip, on_error=on_error)
         width, height = source.size
         doc = ShotDoc(
@@ -86,7 +88,7 @@ class ShotBook:
                 last=source.numbers[-1],
             ),
             tracker=PartDoc(tracker, settings),
-            refiner=PartDoc(refiner),
+            refiner=PartDoc(refiner, refiner_settings),
             on_error=on_error,
         )
         shot = cls(path, doc, source)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Literal
 
 from trackmatte.refiners import REFINERS
+from trackmatte.refiners.region import Region, region_of
 from trackmatte.shot.cache import FrameCache, digest
 from trackmatte.shot.document import ShotDoc
 from trackmatte.shot.prompts import PromptBook
@@ -82,9 +83,17 @@ class Keys:
         version = REFINERS.get(part.name).version
         return digest("matte", part.name, version, part.settings, self.prompts.hair_key(obj))
 
-    def mattes(self, obj: str, numbers: Iterable[int], locked: set[int]) -> dict[int, str]:
+    def region(self, obj: str, numbers: Iterable[int]) -> Region | None:
+        """Return the part of the plate that holds an object on the frames ``numbers``."""
+        infos = (self.cache.info("track", obj, n) for n in numbers)
+        boxes = [tuple(info["box"]) for info in infos if info and info.get("box")]
+        return region_of(boxes, (self.doc.source.width, self.doc.source.height))
+
+    def mattes(self, obj: str, numbers: Sequence[int], locked: set[int]) -> dict[int, str]:
         """Return, for each tracked frame, the hash its matte should carry; locked mattes keep theirs."""
         refiner = self.refiner(obj)
+        if REFINERS.get(self.doc.refiner.name).regional and (region := self.region(obj, numbers)):
+            refiner = digest(refiner, astuple(region))
         rivals = [o for o in self.prompts.objects if o != obj] if self.doc.exclusive else []
         keys = {}
         for n in numbers:

@@ -16,12 +16,10 @@ from trackmatte.media import FrameSource, decode_ahead
 from trackmatte.progress import Progress
 from trackmatte.prompt import Prompt
 from trackmatte.refiners import Refiner
+from trackmatte.refiners.region import Bounds, Region, bounds_of
 from trackmatte.select.raster import draw_stroke
 from trackmatte.shot.cache import FrameCache
 from trackmatte.writers.behind import WriteBehind
-
-Bounds = tuple[float, float, float, float]
-"""x0, y0, x1, y1 of a mask in [0, 1] of the frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +46,6 @@ class Hair:
         return np.asarray(moved > 0)
 
 
-def bounds_of(mask: Mask) -> Bounds | None:
-    """Return the mask's bounding box in [0, 1], or None when it is empty."""
-    ys, xs = np.flatnonzero(mask.binary.any(1)), np.flatnonzero(mask.binary.any(0))
-    if not len(xs):
-        return None
-    h, w = mask.logits.shape
-    return float(xs[0]) / w, float(ys[0]) / h, float(xs[-1] + 1) / w, float(ys[-1] + 1) / h
-
-
 def refine_frames(
     clip: FrameSource,
     cache: FrameCache,
@@ -64,6 +53,7 @@ def refine_frames(
     wanted: Mapping[int, Mapping[str, str]],
     hair: Mapping[str, list[Hair]],
     rivals: Sequence[str],
+    regions: Mapping[str, Region | None],
 ) -> Iterator[Progress]:
     """Refine the wanted frames into the cache, yielding after each.
 
@@ -72,6 +62,7 @@ def refine_frames(
     wanted : frame index -> object -> hash of the matte to be made.
     hair : object -> its brushed frames; the nearest in time counts.
     rivals : objects that share no pixel; on a tie the first of them has it.
+    regions : object -> the part of the plate that holds it on all frames.
     """
     if not wanted:
         return
@@ -89,8 +80,8 @@ def refine_frames(
                         if theirs is not None:
                             mask = without(mask, theirs, tie=rivals.index(other) < rivals.index(obj))
                 strokes = min(hair.get(obj, ()), key=lambda s: abs(s.index - frame.index), default=None)
-                region = strokes.on(frame.size, bounds_of(mask)) if strokes else None
-                matte = refiner.refine(frame, mask, region)
+                brushed = strokes.on(frame.size, bounds_of(mask)) if strokes else None
+                matte = refiner.refine(frame, mask, brushed, regions.get(obj))
                 writes.put(partial(cache.write, "matte", obj, frame.number, matte.alpha, {"key": key}))
             worked += 1
             yield Progress("refine", worked, len(wanted), frame.number, time.monotonic() - begin, worked)

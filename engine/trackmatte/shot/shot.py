@@ -16,11 +16,12 @@ from trackmatte.matte import Matte
 from trackmatte.progress import Progress
 from trackmatte.prompt import Prompt
 from trackmatte.refiners import REFINERS, Refiner
+from trackmatte.refiners.region import bounds_of
 from trackmatte.shot.book import ShotBook
 from trackmatte.shot.cache import digest
 from trackmatte.shot.plan import Job
 from trackmatte.shot.prompts import merge
-from trackmatte.shot.refining import Hair, bounds_of, read_mask, refine_frames
+from trackmatte.shot.refining import Hair, read_mask, refine_frames
 from trackmatte.shot.status import ObjectStatus, object_status
 from trackmatte.shot.tracking import Direction, TrackRun
 from trackmatte.trackers import TRACKERS, Arrays, Tracker
@@ -136,7 +137,9 @@ class Shot(ShotBook):
                     wanted.setdefault(self._index[number], {})[obj] = key
         rivals = self.objects if self.doc.exclusive else []
         wanted = dict(sorted(wanted.items()))
-        yield from refine_frames(self.clip, self.cache, self._refiner(), wanted, hair, rivals)
+        refiner = self._refiner()
+        regions = {o: self.keys.region(o, self.numbers()) for o in hair if refiner.regional}
+        yield from refine_frames(self.clip, self.cache, refiner, wanted, hair, rivals, regions)
 
     def render(self, obj: str, writer: Writer) -> Iterator[Progress]:
         """Write an object's mattes between in and out; yields after each file.

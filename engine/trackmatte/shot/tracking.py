@@ -14,6 +14,7 @@ from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.media import FrameSource, decode_ahead
 from trackmatte.progress import Progress
+from trackmatte.refiners.region import bounds_of
 from trackmatte.shot.cache import FrameCache
 from trackmatte.shot.drift import Drift
 from trackmatte.shot.keys import Between
@@ -237,6 +238,7 @@ class TrackRun:
             "content": content,
             "score": round(mask.score, 4),
             "area": round(float((logits > 0).mean()), 6),
+            "box": bounds_of(mask),
             **{name: round(value, 4) for name, value in mask.quality.items()},
         }
         if steady is not None:

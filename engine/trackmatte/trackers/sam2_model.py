@@ -8,7 +8,6 @@ Everything private that is called is pinned with ``sam2==1.1.0``.
 from __future__ import annotations
 
 import importlib.resources
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,6 +24,8 @@ from omegaconf.errors import OmegaConfBaseException
 from PIL import Image
 
 from trackmatte.errors import MissingPartError, UsageError
+from trackmatte.torch_device import pick_device
+from trackmatte.torch_load import check_fit, first_line, read_checkpoint
 from trackmatte.trackers.sam2_memory import Output
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -300,27 +301,6 @@ def _cat(tensors: list[torch.Tensor]) -> torch.Tensor:
     return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
 
 
-def pick_device(name: str) -> torch.device:
-    """Return the device; ``auto`` follows ``TRACKMATTE_DEVICE``, else takes CUDA, MPS, or the CPU.
-
-    Raises
-    ------
-    UsageError : there is no such device here.
-    """
-    if name == "auto":
-        name = os.environ.get("TRACKMATTE_DEVICE", "auto")
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as e:
-        raise UsageError(f"the device {name!r} cannot be used here ({first_line(e)}); try: cpu") from e
-    return device
-
-
 def build(config: str, image_size: int | None) -> torch.nn.Module:
     """Build the network of a configuration with random weights.
 
@@ -362,34 +342,10 @@ def load(net: torch.nn.Module, checkpoint: Path, config: str) -> None:
     ------
     MissingPartError : it is missing, damaged, or does not fit the network; the first mismatch is named.
     """
-    try:
-        stored = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except FileNotFoundError as e:
-        raise MissingPartError(f"there is no checkpoint {checkpoint}; see: trackmatte weights list") from e
-    except Exception as e:  # torch raises a dozen kinds for a damaged or unsafe file
-        raise MissingPartError(
-            f"the checkpoint {checkpoint} is damaged, truncated or not a weights file "
-            f"({first_line(e)}); fetch it again: trackmatte weights fetch"
-        ) from e
-    weights = stored.get("model") if isinstance(stored, dict) else None
+    weights = read_checkpoint(checkpoint).get("model")
     if not isinstance(weights, dict):
         raise MissingPartError(
             f'the checkpoint {checkpoint} has no weights under "model"; it is not of SAM 2'
         )
-    wanted = net.state_dict()
-    for what, names in (
-        ("lacks", [k for k in wanted if k not in weights]),
-        ("has unknown", [k for k in weights if k not in wanted]),
-        ("has another shape of", [k for k in wanted if k in weights and weights[k].shape != wanted[k].shape]),
-    ):
-        if names:
-            raise MissingPartError(
-                f"the checkpoint {checkpoint} does not fit {config}: it {what} {names[0]}"
-                f"{f' and {len(names) - 1} more' if len(names) > 1 else ''}; take the matching configuration"
-            )
+    check_fit(weights, net.state_dict(), checkpoint, config, way_out="take the matching configuration")
     net.load_state_dict(weights)
-
-
-def first_line(e: BaseException) -> str:
-    """Return the first line of an error's text, for a message of one sentence."""
-    return (str(e).strip().splitlines() or [type(e).__name__])[0].rstrip(".")[:160]

@@ -1,0 +1,71 @@
+"""``trackmatte matte-still``: one picture, one matte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, cast
+
+from cyclopts import Parameter
+
+from trackmatte.cli.options import (
+    BoxOption,
+    FormatOption,
+    MaskOption,
+    ObjectOption,
+    Overwrite,
+    Points,
+    RefinerOption,
+    Scribbles,
+    Settings,
+    Talk,
+    parse_settings,
+)
+from trackmatte.cli.prompts import parse_prompt
+from trackmatte.cli.work import tell_refiner
+from trackmatte.errors import PromptError
+from trackmatte.matte import Matte
+from trackmatte.media import open_clip
+from trackmatte.refiners import REFINERS
+from trackmatte.refiners.choose import settle
+from trackmatte.refiners.mam import MamRefiner
+from trackmatte.trackers import TRACKERS
+from trackmatte.writers import WRITERS, Delivery
+
+
+def matte_still(
+    image: Annotated[Path, Parameter(help="A picture.")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(name="--out", help="Folder for the matte.")],
+    point: Points = [],  # noqa: B006 (cyclopts copies defaults)
+    box: BoxOption = None,
+    scribble: Scribbles = [],  # noqa: B006
+    mask: MaskOption = None,
+    obj: ObjectOption = "subject",
+    refiner: RefinerOption = "auto",
+    settings: Settings = [],  # noqa: B006
+    form: FormatOption = "exr",
+    overwrite: Overwrite = False,
+    talk: Talk = Talk(),  # noqa: B008
+) -> None:
+    """Matte one picture. With mam, clicks or a box alone go to SAM 1, as in the paper."""
+    report = talk.report()
+    refiner = tell_refiner(refiner, report)
+    _, chosen = parse_settings(settings)
+    with open_clip(image) as clip:
+        frame = clip[0]
+        prompt = parse_prompt(
+            frame.number, obj, clip.size, point=point, box=box, scribble=scribble, mask=mask
+        )
+        if not prompt.selects:
+            raise PromptError("nothing says where the subject is; give --box, --point, --scribble or --mask")
+        made = REFINERS.get(refiner)(**settle(refiner, chosen))
+        if refiner == "mam" and prompt.mask is None and not prompt.scribbles:
+            model = cast("MamRefiner", made).model
+            matte = Matte(0, obj, model.still(frame.display(), prompt))
+        else:
+            matte = made.refine(frame, TRACKERS.get("flow")().prompt(frame, prompt))
+    delivery = Delivery(out, f"{image.stem}_{obj}", overwrite=overwrite)
+    path = WRITERS.get(form)(delivery).write(matte, frame.number)
+    report.event("written", file=str(path))
+    report.say(f"wrote {path}")
