@@ -338,3 +338,19 @@ def test_control_memory_of_full_precision_differs(folder: Path, monkeypatch: pyt
     tracker.prompt(frame(folder, 0), prompt_mask(0))
     mine, reference = walk(tracker, folder, range(LENGTH))["a"], theirs.run(0)["a"]
     assert max(float(np.abs(mine[i] - reference[i]).max()) for i in range(1, LENGTH)) > 1e-5
+
+
+def test_bfloat16_is_near_and_restores_to_the_same_bytes(folder: Path) -> None:
+    exact, half = ours(folder), ours(folder, precision="bfloat16")
+    for tracker in (exact, half):
+        tracker.prompt(frame(folder, 0), prompt_mask(0))
+    reference = walk(exact, folder, range(12))["a"]
+    mine = walk(half, folder, range(12))["a"]
+    assert 0 < max(float(np.abs(mine[i] - reference[i]).max()) for i in range(1, 12)) < 0.3
+    state = {k: v.copy() for k, v in half.snapshot("a").items()}
+    (going_on,) = half.step(frame(folder, 12))
+    again = ours(folder, precision="bfloat16")
+    again.prompt(frame(folder, 0), prompt_mask(0))
+    again.restore("a", state)
+    (restored,) = again.step(frame(folder, 12))
+    assert restored.logits.tobytes() == going_on.logits.tobytes()
