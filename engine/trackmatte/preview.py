@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from trackmatte.errors import OutputError
 from trackmatte.files import atomic, write_error, write_image
+from trackmatte.numerics.foreground import estimate_foreground
 
 Rgb8 = NDArray[np.uint8]
 Alpha = NDArray[np.float32]
@@ -38,8 +39,13 @@ def grey(alpha: Alpha) -> Rgb8:
 
 
 def cutout(rgb: Rgb8, alpha: Alpha, square: int = 16) -> Rgb8:
-    """Return the subject over a checkerboard, composited in linear light, (H, W, 3) uint8 sRGB."""
+    """Return the subject over a checkerboard, composited in linear light, (H, W, 3) uint8 sRGB.
+
+    Soft pixels take the estimated colour of the subject alone, as in a comp with a decontaminated edge.
+    """
     h, w = alpha.shape
+    straight = estimate_foreground(rgb, alpha, method="multilevel")
+    rgb = np.rint(np.clip(straight, 0, 1) * 255).astype(np.uint8)
     y, x = np.indices((h, w)) // square
     board = np.where((x + y) % 2, np.float32(0.12), np.float32(0.3))[..., None]
     light = _TO_LIGHT[rgb] * alpha[..., None] + board * (1 - alpha[..., None])

@@ -365,3 +365,28 @@ def replays(shot: Shot) -> list[int]:
 
     shot._tracker = once
     return seen
+
+
+def test_steady_mattes_are_made_where_the_neighbours_changed(tmp_path: Path) -> None:
+    clip = disc.write_frames(tmp_path / "plate", 12, (96, 64))
+    shot = Shot.new(tmp_path / "s.shot.json", clip, tracker="fake", refiner="none")
+    shot.add(Prompt(1001, mask=np.pad(np.ones((20, 30), np.float32), ((20, 24), (30, 36)))))
+    run(shot)
+    plain = shot.read_matte("subject", 1005).alpha
+    shot.doc.steady = 1.0
+    with pytest.raises(ShotError, match="no matte yet"):
+        shot.read_matte("subject", 1005)
+    stages = [(p.stage, p.frame) for p in shot.matte()]
+    assert stages == [("steady", n) for n in range(1001, 1013)]
+    steady = shot.read_matte("subject", 1005).alpha
+    hard = (plain == 0) | (plain == 1)
+    assert ((steady == plain) | ~hard).mean() > 0.9
+    assert list(shot.matte()) == []
+    shot.add(Prompt(1010, mask=np.pad(np.ones((10, 30), np.float32), ((20, 34), (30, 36)))))
+    shot.lock("subject", 1001, 1006)
+    list(shot.track())
+    again = [(p.stage, p.frame) for p in shot.matte()]
+    assert [n for stage, n in again if stage == "refine"] == list(range(1007, 1013))
+    assert [n for stage, n in again if stage == "steady"] == list(range(1007, 1013))
+    shot.doc.steady = 0.0
+    np.testing.assert_array_equal(shot.read_matte("subject", 1005).alpha, plain)

@@ -27,6 +27,7 @@ from trackmatte.cli.options import (
     Scribbles,
     Settings,
     ShotFile,
+    Steady,
     Talk,
     TrackerOption,
     parse_range,
@@ -107,6 +108,7 @@ def matte(
     tracker: TrackerOption = "auto",
     settings: Settings = [],  # noqa: B006
     refiner: RefinerOption = "auto",
+    steady: Steady = 0.0,
     frames: RangeOption = None,
     on_error: OnError = "stop",
     form: FormatOption = "exr",
@@ -133,6 +135,7 @@ def matte(
         frames=span,
         on_error=on_error,
     ) as shot:
+        shot.doc.steady = steady
         for note in shot.clip.notes:
             report.note(note)
         number = frame if frame is not None else shot.numbers()[0]

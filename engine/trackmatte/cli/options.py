@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
+from cyclopts.validators import Number
 
 from trackmatte.cli.report import Report
 from trackmatte.errors import UsageError
@@ -83,6 +84,15 @@ Settings = Annotated[
         metavar="NAME=VALUE",
         help="A setting of the tracker, such as model=sam2.1_hiera_small or image_size=512, or of the "
         "refiner: refiner.quality=tiles. Repeat for more.",
+    ),
+]
+Steady = Annotated[
+    float,
+    Parameter(
+        name="--steady",
+        group=HOW,
+        validator=Number(gte=0, lte=1),
+        help="How much of the mattes' flicker is taken off: 0 nothing, 1 most.",
     ),
 ]
 Exclusive = Annotated[

@@ -20,6 +20,7 @@ from trackmatte.cli.options import (
     Scribbles,
     Settings,
     ShotFile,
+    Steady,
     Talk,
     TrackerOption,
     parse_range,
@@ -46,6 +47,7 @@ def new(
     settings: Settings = [],  # noqa: B006
     frames: RangeOption = None,
     exclusive: Exclusive = False,
+    steady: Steady = 0.0,
     on_error: OnError = "stop",
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
@@ -64,7 +66,7 @@ def new(
         frames=span,
         on_error=on_error,
     ) as made:
-        made.doc.exclusive = exclusive
+        made.doc.exclusive, made.doc.steady = exclusive, steady
         made.save()
         for note in made.clip.notes:
             report.note(note)

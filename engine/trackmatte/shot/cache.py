@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from trackmatte.files import atomic, read_array, read_info, remove_leftovers, write_array, write_bytes
 from trackmatte.trackers import Arrays
 
-Stage = Literal["track", "forward", "matte"]
-"""``track``: final masks; ``forward``: one-sided masks waiting for the backward pass; ``matte``: alpha."""
+Stage = Literal["track", "forward", "matte", "steady"]
+"""``track``: final masks; ``forward``: one-sided masks waiting for the backward pass; ``matte``: alpha;
+``steady``: alpha with its flicker taken off, where that was asked for."""
 
 
 def digest(*parts: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -77,6 +77,8 @@ class ShotDoc(_Strict):
     """Frames between two prompts: both passes blended, or the forward pass alone; absent = its own way."""
     exclusive: bool = False
     """Whether a pixel belongs to one object only: the one whose mask is surest there."""
+    steady: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """How much of the mattes' flicker is taken off, 0 = nothing, 1 = most."""
     on_error: Literal["stop", "skip"] = "stop"
     """What to do at a frame that cannot be decoded."""
     prompts: list[PromptDoc] = []

@@ -14,6 +14,8 @@ from trackmatte.shot.prompts import PromptBook
 from trackmatte.trackers import TRACKERS
 
 Between = Literal["blend", "forward"]
+STEADY_VERSION = "1"
+"""Changes whenever the same mattes give other steady ones."""
 NONE, UNUSED, ANY = "0", "-", "*"
 """Sides of a `MaskKey`: no prompt there; it did not matter; a lock stands before it, so whatever it is."""
 
@@ -104,9 +106,21 @@ class Keys:
             keys[n] = kept or digest(content, refiner, [self._content(o, n) for o in rivals])
         return keys
 
+    def steadies(self, obj: str, numbers: Sequence[int], locked: set[int]) -> dict[int, str]:
+        """Return, for each refined frame, the hash its steady matte should carry; locked ones keep theirs."""
+        mattes = {n: key for n in numbers if (key := self.cache.key("matte", obj, n)) is not None}
+        keys = {}
+        for before, n, after in zip([None, *numbers], numbers, [*numbers[1:], None], strict=False):
+            if n in mattes:
+                kept = self.cache.key("steady", obj, n) if n in locked else None
+                around = [mattes.get(m) for m in (before, n, after) if m is not None]
+                keys[n] = kept or digest("steady", STEADY_VERSION, self.doc.steady, around)
+        return keys
+
     def origin(self, obj: str) -> str:
         """Return the hash of all that decides an object's mattes."""
-        return digest(self.base(), sorted(self.prompts.marks(obj).items()), self.refiner(obj))
+        prompts = sorted(self.prompts.marks(obj).items())
+        return digest(self.base(), prompts, self.refiner(obj), self.doc.steady, self.doc.exclusive)
 
     def _content(self, obj: str, number: int) -> str | None:
         info = self.cache.info("track", obj, number)

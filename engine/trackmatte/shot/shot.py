@@ -23,6 +23,7 @@ from trackmatte.shot.plan import Job
 from trackmatte.shot.prompts import merge
 from trackmatte.shot.refining import Hair, read_mask, refine_frames
 from trackmatte.shot.status import ObjectStatus, object_status
+from trackmatte.shot.steadying import steady_frames
 from trackmatte.shot.tracking import Direction, TrackRun
 from trackmatte.trackers import TRACKERS, Arrays, Tracker
 from trackmatte.writers import Writer
@@ -127,7 +128,10 @@ class Shot(ShotBook):
             self.cache.save_skipped(self.skipped())
 
     def matte(self) -> Iterator[Progress]:
-        """Refine every mask between in and out whose matte is missing or stale; yields after each frame."""
+        """Refine every mask between in and out whose matte is missing or stale; yields after each frame.
+
+        Where the shot says so, a second pass takes the mattes' flicker off.
+        """
         wanted: dict[int, dict[str, str]] = {}
         hair: dict[str, list[Hair]] = {}
         for obj in self._selected():
@@ -140,6 +144,13 @@ class Shot(ShotBook):
         refiner = self._refiner()
         regions = {o: self.keys.region(o, self.numbers()) for o in hair if refiner.regional}
         yield from refine_frames(self.clip, self.cache, refiner, wanted, hair, rivals, regions)
+        if self.doc.steady:
+            wanted = {}
+            for obj in hair:
+                for number, key in self.keys.steadies(obj, self.numbers(), self._locked(obj)).items():
+                    if self.cache.key("steady", obj, number) != key:
+                        wanted.setdefault(self._index[number], {})[obj] = key
+            yield from steady_frames(self.clip, self.cache, self.doc.steady, dict(sorted(wanted.items())))
 
     def render(self, obj: str, writer: Writer) -> Iterator[Progress]:
         """Write an object's mattes between in and out; yields after each file.
@@ -164,7 +175,7 @@ class Shot(ShotBook):
         ------
         ShotError : it is not there; the message says what to run.
         """
-        found = self.cache.read("matte", obj, number)
+        found = self.cache.read("steady" if self.doc.steady else "matte", obj, number)
         if found is None:
             raise ShotError(
                 f"frame {number} of {obj!r} has no matte yet; run: trackmatte track and trackmatte refine "
