@@ -75,24 +75,18 @@ def error(mattes: list[np.ndarray], clip: Clip) -> float:
     return float(np.mean([mad(m, a) for m, (_, _, a) in zip(mattes, clip, strict=True)]))
 
 
-@pytest.mark.parametrize(("strength", "left"), [(0.5, 0.75), (1.0, 0.7)])
+@pytest.mark.parametrize(("strength", "left"), [(0.5, 0.65), (1.0, 0.55)])
 def test_flicker_of_a_moving_edge_falls_and_so_does_the_error(strength: float, left: float) -> None:
     clip = moving(8)
     noisy = jittered(clip)
     before, after = [a for _, _, a in noisy], run(noisy, strength)
     assert flicker(after, clip) < left * flicker(before, clip)
-    assert error(after, clip) < error(before, clip)
-
-
-def test_a_true_moving_edge_stays_true() -> None:
-    clip = moving(6)
-    assert error(run(clip), clip) < 0.5  # of 1000; the jitter above errs by about 4
+    assert error(after, clip) < 0.8 * error(before, clip)
+    assert error(run(clip, strength), clip) < 0.2  # of 1000; the jitter errs by 3.4
 
 
 def test_a_clean_still_clip_stays_untouched() -> None:
-    alpha = disc(100)
-    rgb = plate(alpha, 0)
-    grain = np.random.default_rng(1)
+    rgb, grain = plate(alpha := disc(100), 0), np.random.default_rng(1)
     noisy = [np.clip(rgb + grain.normal(0, 2, rgb.shape), 0, 255).astype(np.uint8) for _ in range(4)]
     assert all(np.array_equal(a, alpha) for a in run([(i, rgb, alpha) for i in range(4)]))
     assert max(abs(a - alpha).max() for a in run([(i, p, alpha) for i, p in enumerate(noisy)])) < 0.01
@@ -111,21 +105,15 @@ def test_core_and_background_are_byte_identical() -> None:
         assert 0 <= after[i].min() <= after[i].max() <= 1
 
 
-def test_a_hole_of_one_frame_is_filled_from_both_sides() -> None:
+def test_a_hole_of_one_frame_is_filled_where_both_sides_say_so() -> None:
     alpha = np.full((96, 128), 0.5, np.float32)
     rgb = plate(disc(64, (128, 96)), 0)
+    hole = slice(40, 50), slice(40, 50)
     holed = alpha.copy()
-    holed[40:50, 40:50] = 0
-    after = run([(0, rgb, alpha), (1, rgb, holed), (2, rgb, alpha)])[1]
-    np.testing.assert_allclose(after[40:50, 40:50], 1 / 3, atol=0.02)
-
-
-def test_one_neighbour_alone_makes_no_hard_pixel_soft() -> None:
-    alpha = np.full((96, 128), 0.5, np.float32)
-    rgb = plate(disc(64, (128, 96)), 0)
-    holed = alpha.copy()
-    holed[40:50, 40:50] = 0
-    assert np.array_equal(run([(0, rgb, alpha), (1, rgb, holed)])[1][40:50, 40:50], holed[40:50, 40:50])
+    holed[hole] = 0
+    clip = [(0, rgb, alpha), (1, rgb, holed), (2, rgb, alpha)]
+    np.testing.assert_allclose(run(clip)[1][hole], 1 / 3, atol=0.02)
+    assert not run(clip[:2])[1][hole].any()
 
 
 def test_nothing_bleeds_over_a_cut() -> None:
@@ -188,16 +176,10 @@ def test_an_occluder_of_one_frame_leaves_no_ghost() -> None:
     assert after[:, 104:126].max() < 0.05
 
 
-def test_what_comes_into_the_picture_is_not_taken_from_its_border() -> None:
-    wide = texture((SIZE[0] + 60, SIZE[1]), 21)
-    soft = 0.1 + 0.8 * texture((SIZE[0] + 60, SIZE[1]), 22)[..., 0]
-    clip = [
-        (i, np.rint(255 * wide[:, x : x + SIZE[0]]).astype(np.uint8), soft[:, x : x + SIZE[0]].copy())
-        for i, x in enumerate(range(0, 60, 12))
-    ]
-    for got, (_, _, alpha) in zip(run(clip), clip, strict=True):
-        assert np.abs(got - alpha)[:, -6:].mean() < 0.01
-        assert np.abs(got - alpha)[:, :6].mean() < 0.01
+def test_what_lies_outside_the_neighbour_is_not_trusted() -> None:
+    link = module._Link(np.full((4, 6, 2), (2, 0), np.float32), np.ones((4, 6), np.float32))
+    trust = link.carry(np.ones((4, 6), np.float32), *np.nonzero(np.ones((4, 6))))[1].reshape(4, 6)
+    assert (trust == [1, 1, 1, 1, 0, 0]).all()
 
 
 def test_a_matte_that_jumps_on_a_still_picture_is_not_averaged() -> None:
@@ -212,6 +194,20 @@ def test_flow_that_does_not_lead_back_is_not_trusted() -> None:
     assert module._agreement(ahead, -ahead).min() == 1
     assert module._agreement(ahead, 0 * ahead).max() < 1e-6
     assert 0.3 < module._agreement(ahead, 0.1 - ahead).min() < 1
+
+
+@pytest.mark.parametrize("light", [np.array(0.1), np.linspace(0.2, 1, SIZE[0])], ids=["dark", "ramp"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_light_costs_little_trust(light: np.ndarray, turned: bool) -> None:
+    first, second = (module._reduced_luma(rgb) for _, rgb, _ in moving(2, step=5))
+    lit = np.rint(second * light).astype(np.uint8)
+    trust = []
+    for pair in ((first, second), (first, lit)):
+        links = module._links(*(pair[::-1] if turned else pair))
+        assert links
+        trust.append(np.mean([link.trust.mean() for link in links]))
+        assert (links[0].trust <= module._agreement(links[0].flow, links[1].flow) + 1e-6).all()
+    assert trust[1] > 0.9 * trust[0]
 
 
 def test_one_frame_and_two_frames() -> None:
@@ -252,8 +248,7 @@ def test_it_looks_one_frame_ahead_and_holds_few() -> None:
     steady = Steady()
     alive: list[weakref.ref[np.ndarray]] = []
     for i, rgb, clean in moving(8, size=(96, 64)):
-        ((_, _, alpha),) = jittered([(i, rgb, clean)])
-        kept = alpha.copy()
+        alpha, kept = (jittered([(i, rgb, clean)])[0][2] for _ in range(2))
         assert [n for n, _ in steady.push(i, rgb, alpha)] == ([i - 1] if i else [])
         assert np.array_equal(alpha, kept)
         alive.append(weakref.ref(alpha))
@@ -269,26 +264,17 @@ def test_every_size(size: tuple[int, int]) -> None:
     rgb = rng.integers(0, 256, (h, w, 3), np.uint8)
     clip = [(i, rgb, rng.random((h, w), np.float32)) for i in range(4)]
     for alpha in run(clip):
-        assert alpha.shape == (h, w)
-        assert alpha.dtype == np.float32
+        assert (alpha.shape, alpha.dtype) == ((h, w), np.float32)
         assert 0 <= alpha.min() <= alpha.max() <= 1
 
 
 def test_motion_is_estimated_on_a_bounded_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     clip = moving(5, step=6)
     noisy = jittered(clip)
-    seen = []
-    flow = module._flow
-
-    def watched(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        seen.append(source.shape)
-        return flow(source, target)
-
     monkeypatch.setattr(module, "WIDEST", 120)
     monkeypatch.setattr(module, "_PART", 500)
-    monkeypatch.setattr(module, "_flow", watched)
+    assert module._reduced_luma(clip[0][1]).shape == (80, 120)
     after = run(noisy)
-    assert set(seen) == {(80, 120)}
     assert flicker(after, clip) < 0.65 * flicker([a for _, _, a in noisy], clip)
 
 
@@ -296,7 +282,6 @@ def test_motion_is_estimated_on_a_bounded_picture(monkeypatch: pytest.MonkeyPatc
     ("rgb", "alpha", "words"),
     [
         (np.zeros((4, 5, 3), np.float32), np.zeros((4, 5), np.float32), "float32 .*uint8"),
-        (np.zeros((4, 5), np.uint8), np.zeros((4, 5), np.float32), r"\(4, 5\); it must be uint8"),
         (np.zeros((0, 5, 3), np.uint8), np.zeros((0, 5), np.float32), r"\(0, 5, 3\)"),
         (np.zeros((4, 5, 3), np.uint8), np.zeros((5, 4), np.float32), r"\(5, 4\).*\(4, 5\)"),
         (np.zeros((4, 5, 3), np.uint8), np.zeros((4, 5)), "float64"),
