@@ -44,7 +44,7 @@ class Run:
 
 def note(run: Run, i: int, logits: np.ndarray) -> None:
     run.hashes.append(hashlib.sha256(np.ascontiguousarray(logits).tobytes()).hexdigest())
-    if i % 10 == 0:
+    if i % 10 == 0 or i < 10:
         run.memory.append((i, psutil.Process().memory_info().rss / 1e6))
 
 

@@ -105,7 +105,7 @@ class SAM2Tracker:
         """Forget where the pass of one or all objects is; prompts stay."""
         for subject in self.subjects.values():
             if obj in (None, subject.name):
-                subject.rewind(reuse=self._have["backward"] == "reuse")
+                subject.rewind()
 
     def prompt(self, frame: Frame, prompt: Prompt, memory: Arrays | None = None) -> Mask:
         """Take a prompt and return the object's mask on that frame.
@@ -121,7 +121,9 @@ class SAM2Tracker:
         from trackmatte.trackers.sam2_subject import Prompted, Subject
 
         given = prompts.read(prompt, frame.size)
-        subject = self.subjects.get(prompt.object) or Subject(prompt.object, self.model, self._have["recall"])
+        subject = self.subjects.get(prompt.object) or Subject(
+            prompt.object, self.model, self._have["recall"], reuse=self._have["backward"] == "reuse"
+        )
         if memory is not None:
             made = Prompted.unpack(memory, self.model.device)
         else:
@@ -208,7 +210,7 @@ class SAM2Tracker:
 
     def _features(self, frame: Frame, look: object = None) -> Features:
         if self._encoded is None or self._encoded[0] != frame.index:
-            looked = self.model.look(frame.display()) if look is None else cast("Features", look)
+            looked = self.model.prepare(frame.display()) if look is None else cast("Features", look)
             self._encoded = (frame.index, self._guard(lambda: self.model.features(looked)))
         return self._encoded[1]
 

@@ -60,6 +60,7 @@ class Recall:
         """Remember a frame and forget what is never read again."""
         if self.policy == "confident" and not self._believe(index, output):
             return
+        self.outputs.pop(index, None)  # the order is that of the pass
         self.outputs[index] = output
         # One more than the next frame reads: a correction of this frame looks back from here.
         reach = max(self.pointers, self.spatial) + 1

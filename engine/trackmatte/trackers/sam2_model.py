@@ -8,6 +8,7 @@ Everything private that is called is pinned with ``sam2==1.1.0``.
 from __future__ import annotations
 
 import importlib.resources
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -102,9 +103,12 @@ class Model:
         self._table: NDArray[np.float32] = table.T.contiguous().numpy()
         self._side: Any = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None  # type: ignore[no-untyped-call]
         self._memory_position: list[torch.Tensor] | None = None
+        self._blank = False
+        """Whether the call in hand has no clicks."""
         with self.running():
             dense = net.sam_prompt_encoder.get_dense_pe()
         net.sam_prompt_encoder.get_dense_pe = lambda: dense  # it never changes
+        net.sam_prompt_encoder._embed_points = self._embed_points(net.sam_prompt_encoder._embed_points)
         for part in (net.image_encoder.neck, net.memory_encoder):
             part.position_encoding.forward = _remembered(part.position_encoding.forward)
         if compiled:
@@ -144,10 +148,13 @@ class Model:
         with torch.cuda.stream(self._side):
             return image.pin_memory().to(self.device, non_blocking=True)
 
-    def look(self, rgb: U8) -> Features | torch.Tensor:
-        """Do ahead of time what pays: on a GPU encode on a second stream, elsewhere scale the frame."""
+    def look(self, rgb: U8) -> Features | torch.Tensor | None:
+        """Do ahead of time what pays: on a GPU encode on a second stream, elsewhere scale the frame.
+
+        Nothing when the network runs on all cores: its threads wait actively, and one more slows them.
+        """
         if self._side is None:
-            return self.prepare(rgb)
+            return self.prepare(rgb) if torch.get_num_threads() < (os.cpu_count() or 1) else None
         with torch.cuda.stream(self._side):
             features = self.encode(self.prepare(rgb))
             ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
@@ -200,6 +207,7 @@ class Model:
         remember : also encode the spatial memory.
         """
         net, count = self.net, max(1, len(prompted))
+        self._blank = clicks is None
         maps = [x.expand(-1, count, -1) for x in features.maps]
         positions = [x.expand(-1, count, -1) for x in features.positions]
         with self.running():
@@ -234,6 +242,19 @@ class Model:
             )
             for i in range(count)
         ]
+
+    def _embed_points(self, embed: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        """Keep what no clicks at all give, for each number of objects."""
+        known: dict[int, torch.Tensor] = {}
+
+        def embedded(points: torch.Tensor, labels: torch.Tensor, pad: bool) -> torch.Tensor:
+            if not self._blank:
+                return embed(points, labels, pad)
+            if len(points) not in known:
+                known[len(points)] = embed(points, labels, pad)
+            return known[len(points)]
+
+        return embedded
 
     def remember(self, features: Features, masks: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
         """Return the spatial memory of a prompted frame from its (1, 1, s/4, s/4) logits."""

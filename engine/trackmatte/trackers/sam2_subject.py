@@ -40,14 +40,19 @@ class Prompted:
 
 
 class Subject:
-    """State of one object; nothing in it depends on other objects."""
+    """State of one object; nothing in it depends on other objects.
 
-    def __init__(self, name: str, model: Model, policy: Policy) -> None:
-        self.name, self.model = name, model
+    Parameters
+    ----------
+    reuse : whether a backward pass begins with what the forward pass saw just after the first prompt.
+    """
+
+    def __init__(self, name: str, model: Model, policy: Policy, *, reuse: bool) -> None:
+        self.name, self.model, self.reuse = name, model, reuse
         self.prompted: dict[int, Prompted] = {}
         self.recall = Recall(model.spatial_lags, model.pointer_lags, policy)
         self.head: dict[int, Output] = {}
-        """What the forward pass saw just after the first prompt: a backward pass may begin with it."""
+        """What the forward pass saw just after the first prompt, with ``reuse``."""
         self.latest: Output | None = None
         self.at: int | None = None
         self.sign = 1
@@ -57,12 +62,11 @@ class Subject:
         """Whether the pass has met a prompt, or was restored."""
         return self.at is not None
 
-    def rewind(self, *, reuse: bool) -> None:
-        """Forget the pass; with ``reuse`` begin the next one with the head of this one."""
+    def rewind(self) -> None:
+        """Forget the pass; with ``reuse`` the next one begins with the head of this one."""
         self.recall.clear()
-        if reuse:
-            for index in sorted(self.head, reverse=True):  # the nearest to the prompt is the newest
-                self.recall.outputs[index] = self.head[index]
+        for index in sorted(self.head, reverse=True):  # the nearest to the prompt is the newest
+            self.recall.outputs[index] = self.head[index]
         self.latest, self.at, self.sign = None, None, 1
 
     def take(self, index: int, features: Features, given: Given, length: int | None) -> Prompted:
@@ -146,7 +150,7 @@ class Subject:
         self.latest = output
         self.recall.add(index, output)
         first = min(self.prompted)
-        if self.sign_to(index) > 0 and 0 < index - first <= self.model.pointer_lags:
+        if self.reuse and self.sign_to(index) > 0 and 0 < index - first <= self.model.pointer_lags:
             near = index - first < self.model.spatial_lags
             self.head[index] = Output(
                 output.pointer, output.score, output.iou, None, output.memory if near else None
