@@ -32,7 +32,7 @@ def config(folder: Path, size: int = SIZE, *, tiny: bool = False) -> Path:
 
 @cache
 def _weights(seed: int, bias: float, config_file: str) -> dict[str, torch.Tensor]:
-    from trackmatte.trackers.sam2_model import build
+    from trackmatte.trackers.sam2_build import build
 
     torch.manual_seed(seed)
     net: Any = build(config_file, None)

@@ -91,6 +91,11 @@ def official(clip: Path, mask: np.ndarray, folder: Path, config: Path) -> Run:
     return run
 
 
+def steepness(run: Run) -> str:
+    """Return the slope of the resident memory after the first frames; fewer than 100 say nothing."""
+    return f"{slope([m for m in run.memory if m[0] > 20]):.3f}"
+
+
 def same_pixels(clip: Path) -> bool:
     """Whether both engines decode the same pixels, without which nothing can be equal."""
     from PIL import Image
@@ -144,11 +149,11 @@ def main() -> None:
                 gc.collect()
             a, b = (min(runs, key=lambda r: r.seconds) for runs in (mine, theirs))
             fps = [int(count) / r.seconds for r in (a, b)]
-            late = [slope([m for m in r.memory if m[0] > 20] or r.memory[-2:]) for r in (mine[0], theirs[0])]
+            late = [steepness(r) if int(count) >= 100 else "-" for r in (mine[0], theirs[0])]
             peak = [max(m for _, m in r.memory) for r in (mine[0], theirs[0])]
             print(
                 f"| {model} {pixels} | {count} | {fps[0]:.2f} | {fps[1]:.2f} | {fps[0] / fps[1]:.2f} "
-                f"| {late[0]:.3f} | {late[1]:.3f} | {peak[0]:.0f} | {peak[1]:.0f} "
+                f"| {late[0]} | {late[1]} | {peak[0]:.0f} | {peak[1]:.0f} "
                 f"| {'yes' if a.hashes == b.hashes else 'NO'} |",
                 flush=True,
             )

@@ -191,7 +191,7 @@ def test_correction(folder: Path, restored: bool) -> None:
     memory = tracker.memory("a", 12)
     mine = walk(tracker, folder, range(13, LENGTH))["a"]
     same(mine, after, range(13, LENGTH))
-    # A later session knows the correction from its memory and goes on from a saved state.
+    # A later run knows the correction from its memory and goes on from a saved state.
     later = ours(folder)
     later.prompt(frame(folder, 0), prompt_mask(0))
     later.prompt(frame(folder, 12), prompt, memory)
@@ -246,7 +246,7 @@ def test_backward_that_reuses_the_forward_memory(folder: Path) -> None:
     tracker.rewind()
     reverse = theirs.run(6, reverse=True)["a"]
     same(walk(tracker, folder, range(6, -1, -1))["a"], reverse, range(6))
-    other = ours(folder, backward="reuse")  # in a later session, from a state of the forward pass
+    other = ours(folder, backward="reuse")  # in a later run, from a state of the forward pass
     other.prompt(frame(folder, 6), prompt_mask(6))
     other.restore("a", state)
     other.rewind("a")

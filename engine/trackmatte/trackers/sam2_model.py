@@ -1,4 +1,4 @@
-"""The one place that touches the ``sam2`` package: build, load, and the calls a streaming tracker needs.
+"""The one place that calls into the ``sam2`` package: what a streaming tracker needs of it.
 
 The package's video predictor keeps every frame of the clip and all it made of them. Here its model runs
 alone: one frame's features in, one object's output out, and what it may look at is handed in.
@@ -7,7 +7,6 @@ Everything private that is called is pinned with ``sam2==1.1.0``.
 
 from __future__ import annotations
 
-import importlib.resources
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,18 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import hydra.utils
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from PIL import Image
 
-from trackmatte.errors import MissingPartError, UsageError
 from trackmatte.torch_device import pick_device
-from trackmatte.torch_load import check_fit, first_line, read_checkpoint
+from trackmatte.trackers.sam2_build import build, load
 from trackmatte.trackers.sam2_memory import Output
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -320,53 +315,3 @@ def _remembered(position: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[t
 
 def _cat(tensors: list[torch.Tensor]) -> torch.Tensor:
     return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
-
-
-def build(config: str, image_size: int | None) -> torch.nn.Module:
-    """Build the network of a configuration with random weights.
-
-    Dynamic multi-mask selection and binarised memory of prompted frames are on, as in the official
-    video predictor; filling holes is left to later stages.
-
-    Raises
-    ------
-    UsageError : no such configuration, or a size that is not a positive multiple of 32.
-    """
-    if image_size is not None and (image_size <= 0 or image_size % 32):
-        raise UsageError(f"image_size {image_size} must be a positive multiple of 32, e.g. 1024 or 512")
-    packaged = importlib.resources.files("sam2") / config
-    source = Path(config) if Path(config).is_file() else packaged
-    if not source.is_file():
-        raise UsageError(f"there is no SAM 2 configuration {config}; give a YAML file or a packaged name")
-    try:
-        with source.open(encoding="utf-8") as f:
-            cfg = OmegaConf.load(f).model
-        cfg.binarize_mask_from_pts_for_mem_enc = True
-        cfg.sam_mask_decoder_extra_args = {
-            "dynamic_multimask_via_stability": True,
-            "dynamic_multimask_stability_delta": 0.05,
-            "dynamic_multimask_stability_thresh": 0.98,
-        }
-        if image_size is not None:
-            cfg.image_size = image_size
-        OmegaConf.resolve(cfg)
-        net: torch.nn.Module = hydra.utils.instantiate(cfg, _recursive_=True)
-    except (OmegaConfBaseException, AttributeError, TypeError, ValueError) as e:
-        raise UsageError(f"{config} does not describe a SAM 2 model: {first_line(e)}") from e
-    return net
-
-
-def load(net: torch.nn.Module, checkpoint: Path, config: str) -> None:
-    """Load a checkpoint strictly.
-
-    Raises
-    ------
-    MissingPartError : it is missing, damaged, or does not fit the network; the first mismatch is named.
-    """
-    weights = read_checkpoint(checkpoint).get("model")
-    if not isinstance(weights, dict):
-        raise MissingPartError(
-            f'the checkpoint {checkpoint} has no weights under "model"; it is not of SAM 2'
-        )
-    check_fit(weights, net.state_dict(), checkpoint, config, way_out="take the matching configuration")
-    net.load_state_dict(weights)
