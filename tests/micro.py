@@ -16,10 +16,11 @@ from omegaconf import OmegaConf
 SIZE = 128
 
 
-def config(folder: Path, size: int = SIZE, *, tiny: bool = False) -> Path:
+def config(folder: Path, size: int = SIZE, *, tiny: bool = False, version: str = "2.1") -> Path:
     """Write the configuration of the micro model, or with ``tiny`` of SAM 2.1 tiny, and return its path."""
-    path = folder / f"{'tiny' if tiny else 'micro'}.{size}.yaml"
-    with (importlib.resources.files("sam2") / "configs/sam2.1/sam2.1_hiera_t.yaml").open() as f:
+    path = folder / f"{'tiny' if tiny else 'micro'}.{size}.{version}.yaml"
+    source = f"configs/sam{version}/sam{version}_hiera_t.yaml"
+    with (importlib.resources.files("sam2") / source).open() as f:
         cfg = OmegaConf.load(f)
     if not tiny:
         trunk, neck = cfg.model.image_encoder.trunk, cfg.model.image_encoder.neck

@@ -171,3 +171,5 @@ def test_matte_still_on_the_command_line(
     truth = disc.alpha_at(0, (160, 96))
     assert np.abs(two.reshape(96, 160, -1)[..., 0] / 65535 - truth).mean() < 0.03
     assert main([*words, "--refiner", "closed_form", "--out", str(tmp_path / "band")]) == 6
+    odd = [*words, "--refiner", "closed_form", "--set", "wibble=1", "--out", str(tmp_path / "odd")]
+    assert main(odd) == 2

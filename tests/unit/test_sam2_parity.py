@@ -128,6 +128,16 @@ def test_forward(folder: Path, seed: int) -> None:
     same(walk(tracker, folder, range(LENGTH))["a"], theirs.run(0)["a"], range(1, LENGTH))
 
 
+def test_forward_of_sam_2_0(folder: Path) -> None:
+    """Its time encodings, pointers and no-object embeddings are others than those of 2.1."""
+    config = micro.config(folder, version="2")
+    theirs = Official(folder, config_file=config)
+    theirs.mask(0)
+    tracker = SAM2Tracker(length=LENGTH, device="cpu", **micro.files(folder, config))
+    tracker.prompt(frame(folder, 0), prompt_mask(0))
+    same(walk(tracker, folder, range(LENGTH))["a"], theirs.run(0)["a"], range(1, LENGTH))
+
+
 def test_clicks_and_box_on_the_first_frame(folder: Path) -> None:
     theirs = Official(folder)
     box = torch.tensor([0.2, 0.2, 0.6, 0.8])

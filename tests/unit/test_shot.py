@@ -277,6 +277,13 @@ def test_no_correction_reaches_over_a_lock(long: Shot) -> None:
     assert status.stale == ()
 
 
+def test_states_behind_a_lock_are_still_good_to_go_on_from(long: Shot) -> None:
+    long.lock("subject", 1020, 1030)
+    steps = replays(long)
+    long.add(Prompt(1061, points=(Point(0.5, 0.5),)))
+    assert steps == ([] if long.doc.tracker.name == "fake" else list(range(1050, 1062)))
+
+
 def test_taking_a_correction_back_brings_the_old_masks_back(long: Shot) -> None:
     before = files(long)
     long.add(Prompt(1061, points=(Point(0.5, 0.5),)))

@@ -31,7 +31,6 @@ from trackmatte.cli.options import (
     Talk,
     TrackerOption,
     parse_range,
-    parse_settings,
 )
 from trackmatte.cli.prompts import parse_prompt
 from trackmatte.cli.qc import qc
@@ -40,13 +39,12 @@ from trackmatte.cli.still import matte_still
 from trackmatte.cli.work import (
     check_writable,
     clip_stem,
+    new_shot,
     run_export,
     run_movie,
     run_sheet,
     run_track,
-    tell_refiner,
     tell_skipped,
-    tell_tracker,
 )
 from trackmatte.errors import OutputError, PromptError, TrackmatteError
 from trackmatte.shot import SUFFIX, Shot
@@ -122,22 +120,17 @@ def matte(
     resumable = path.is_file()
     if out.is_dir() and any(out.iterdir()) and not resumable and not overwrite:
         raise OutputError(f"{out} is not empty; choose another folder or add --overwrite")
-    span = parse_range(frames) if frames else None
-    tracker, refiner = tell_tracker(tracker, report), tell_refiner(refiner, report)
-    for_tracker, for_refiner = parse_settings(settings)
-    with Shot.new(
+    with new_shot(
         path,
         clip,
+        report,
         tracker=tracker,
         refiner=refiner,
-        tracker_settings=for_tracker,
-        refiner_settings=for_refiner,
-        frames=span,
+        settings=settings,
+        frames=frames,
         on_error=on_error,
     ) as shot:
         shot.doc.steady = steady
-        for note in shot.clip.notes:
-            report.note(note)
         number = frame if frame is not None else shot.numbers()[0]
         prompt = parse_prompt(number, obj, shot.clip.size, point=point, box=box, scribble=scribble, mask=mask)
         if not prompt.selects:

@@ -24,10 +24,9 @@ from trackmatte.cli.options import (
     Talk,
     TrackerOption,
     parse_range,
-    parse_settings,
 )
 from trackmatte.cli.prompts import parse_prompt
-from trackmatte.cli.work import spans, tell_refiner, tell_tracker
+from trackmatte.cli.work import new_shot, spans
 from trackmatte.errors import PromptError
 from trackmatte.shot import Shot
 
@@ -53,23 +52,18 @@ def new(
 ) -> None:
     """Make a shot file for a clip."""
     report = talk.report()
-    span = parse_range(frames) if frames else None
-    tracker, refiner = tell_tracker(tracker, report), tell_refiner(refiner, report)
-    for_tracker, for_refiner = parse_settings(settings)
-    with Shot.new(
+    with new_shot(
         shot,
         clip,
+        report,
         tracker=tracker,
         refiner=refiner,
-        tracker_settings=for_tracker,
-        refiner_settings=for_refiner,
-        frames=span,
+        settings=settings,
+        frames=frames,
         on_error=on_error,
     ) as made:
         made.doc.exclusive, made.doc.steady = exclusive, steady
         made.save()
-        for note in made.clip.notes:
-            report.note(note)
         w, h = made.clip.size
         numbers = made.numbers()
         report.event("shot", path=str(shot), size=[w, h], frames=[numbers[0], numbers[-1]])

@@ -26,7 +26,6 @@ from trackmatte.errors import PromptError
 from trackmatte.matte import Matte
 from trackmatte.media import open_clip
 from trackmatte.refiners import REFINERS
-from trackmatte.refiners.choose import settle
 from trackmatte.refiners.mam import MamRefiner
 from trackmatte.trackers import TRACKERS
 from trackmatte.writers import WRITERS, Delivery
@@ -51,7 +50,7 @@ def matte_still(
     """Matte one picture. With mam, clicks or a box alone go to SAM 1, as in the paper."""
     report = talk.report()
     refiner = tell_refiner(refiner, report)
-    _, chosen = parse_settings(settings)
+    bare, prefixed = parse_settings(settings)  # there is no tracker that a bare name could mean
     with open_clip(image) as clip:
         frame = clip[0]
         prompt = parse_prompt(
@@ -59,7 +58,8 @@ def matte_still(
         )
         if not prompt.selects:
             raise PromptError("nothing says where the subject is; give --box, --point, --scribble or --mask")
-        made = REFINERS.get(refiner)(**settle(refiner, chosen))
+        cls = REFINERS.get(refiner)
+        made = cls(**cls.settle(bare | prefixed))
         if refiner == "mam" and prompt.mask is None and not prompt.scribbles:
             model = cast("MamRefiner", made).model
             matte = Matte(0, obj, model.still(frame.display(), prompt))

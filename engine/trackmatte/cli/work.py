@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trackmatte.cli.options import parse_range, parse_settings
 from trackmatte.cli.report import Report
 from trackmatte.errors import OutputError, ShotError
 from trackmatte.files import remove_leftovers
@@ -31,22 +33,49 @@ def clip_stem(clip: str) -> str:
 
 def tell_tracker(name: str, report: Report) -> str:
     """Return the tracker to take for ``auto``, and say which it is and why."""
-    if name != "auto":
-        return name
-    name, why = choose_tracker()
-    report.event("tracker", name=name, why=why)
-    report.say(f"tracking with {name}: {why}")
-    return name
+    return _told("tracker", "tracking", name, choose_tracker, report)
 
 
 def tell_refiner(name: str, report: Report) -> str:
     """Return the refiner to take for ``auto``, and say which it is and why."""
+    return _told("refiner", "refining", name, choose_refiner, report)
+
+
+def _told(part: str, doing: str, name: str, choose: Callable[[], tuple[str, str]], report: Report) -> str:
     if name != "auto":
         return name
-    name, why = choose_refiner()
-    report.event("refiner", name=name, why=why)
-    report.say(f"refining with {name}: {why}")
+    name, why = choose()
+    report.event(part, name=name, why=why)
+    report.say(f"{doing} with {name}: {why}")
     return name
+
+
+def new_shot(
+    path: Path,
+    clip: str,
+    report: Report,
+    *,
+    tracker: str,
+    refiner: str,
+    settings: list[str],
+    frames: str | None,
+    on_error: Literal["stop", "skip"],
+) -> Shot:
+    """Make a shot as the options say, telling what ``auto`` took and what is odd about the clip."""
+    for_tracker, for_refiner = parse_settings(settings)
+    shot = Shot.new(
+        path,
+        clip,
+        tracker=tell_tracker(tracker, report),
+        refiner=tell_refiner(refiner, report),
+        tracker_settings=for_tracker,
+        refiner_settings=for_refiner,
+        frames=parse_range(frames) if frames else None,
+        on_error=on_error,
+    )
+    for note in shot.clip.notes:
+        report.note(note)
+    return shot
 
 
 def run_track(
@@ -58,7 +87,7 @@ def run_track(
     fresh: bool = False,
 ) -> None:
     """Track what is missing; say which masks changed and on which frames the subject was not found."""
-    lost = [p.frame for p in report.follow(shot.track(frames, direction=direction, fresh=fresh)) if p.note]
+    lost = [p.frame for p in report.follow(shot.track(frames, direction=direction, fresh=fresh))]
     for obj, changed in shot.changed.items():
         if changed:
             report.event("changed", object=obj, frames=sorted(changed))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
 
 from trackmatte import weights
-from trackmatte.refiners import REFINERS
 
 
 def choose_refiner() -> tuple[str, str]:
@@ -17,14 +15,3 @@ def choose_refiner() -> tuple[str, str]:
         if weights.find(f"sam_vit_{found.name[-1]}"):
             return "mam", f"its weights {found.name} are here"
     return "closed_form", "there are no weights of Matting Anything here (trackmatte weights list)"
-
-
-def settle(refiner: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings with everything that decides the mattes filled in.
-
-    Raises
-    ------
-    UsageError : no such refiner, or it has no such setting.
-    MissingPartError : it needs a package or weights that are not there.
-    """
-    return REFINERS.get(refiner).settle(settings)

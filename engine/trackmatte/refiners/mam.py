@@ -187,6 +187,8 @@ def check(settings: dict[str, Any]) -> dict[str, Any]:
 def locate(have: dict[str, Any]) -> tuple[str, Path, Path]:
     """Return (size, decoder file, encoder file), whose hashes must be as they were.
 
+    The name of the model that was taken goes into ``have``.
+
     Raises
     ------
     MissingPartError : a file is not there, or is another one by now.

@@ -9,7 +9,6 @@ from typing import Any, Literal, Self
 from trackmatte.errors import OutputError, PromptError, ShotError
 from trackmatte.media import FrameSource, open_clip
 from trackmatte.refiners import REFINERS
-from trackmatte.refiners import choose as refiners
 from trackmatte.refiners.choose import choose_refiner
 from trackmatte.shot import document
 from trackmatte.shot.cache import FrameCache
@@ -18,7 +17,7 @@ from trackmatte.shot.keys import Keys
 from trackmatte.shot.prompts import PromptBook
 from trackmatte.shot.spans import in_spans, join_spans
 from trackmatte.trackers import TRACKERS
-from trackmatte.trackers.choose import choose_tracker, settle
+from trackmatte.trackers.choose import choose_tracker
 
 
 class ShotBook:
@@ -72,8 +71,8 @@ class ShotBook:
             tracker, _ = choose_tracker()
         if refiner == "auto":
             refiner, _ = choose_refiner()
-        settings = settle(tracker, tracker_settings or {})
-        refiner_settings = refiners.settle(refiner, refiner_settings or {})
+        tracker_settings = TRACKERS.get(tracker).settle(tracker_settings or {})
+        refiner_settings = REFINERS.get(refiner).settle(refiner_settings or {})
         source = open_clip(clip, on_error=on_error)
         width, height = source.size
         doc = ShotDoc(
@@ -87,7 +86,7 @@ class ShotBook:
                 first=source.numbers[0],
                 last=source.numbers[-1],
             ),
-            tracker=PartDoc(tracker, settings),
+            tracker=PartDoc(tracker, tracker_settings),
             refiner=PartDoc(refiner, refiner_settings),
             on_error=on_error,
         )

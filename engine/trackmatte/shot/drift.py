@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trackmatte.frame import Frame, to_display
 from trackmatte.mask import Mask
 from trackmatte.trackers import Arrays
 from trackmatte.trackers.flow_motion import luma, positions, sample
@@ -65,7 +66,7 @@ class Drift:
         Parameters
         ----------
         index : 0-based position of the frame in the clip.
-        rgb : (H, W, 3) uint8 sRGB, the frame as models see it.
+        rgb : (H, W, 3) uint8 sRGB, the frame as models see it, or `thin`.
         masks : this frame's masks; their logits cover the frame at any scale and aspect.
 
         Returns
@@ -78,8 +79,7 @@ class Drift:
         if self._index is None or abs(index - self._index) != 1 or size != self._size:
             self.forget()
         columns, rows = grid = _grid(size)
-        step = max(1, max(size) // (2 * SIDE))
-        present = luma(cv2.resize(rgb[::step, ::step], grid, interpolation=cv2.INTER_AREA))
+        present = luma(cv2.resize(rgb, grid, interpolation=cv2.INTER_AREA))
         logits = {m.object: _small(m.logits, grid) for m in masks}
         known = [name for name in logits if name in self._masks]
         agreement = {}
@@ -89,6 +89,12 @@ class Drift:
                 agreement[name] = _overlap(logits[name] > 0, sample(self._masks[name], at) > 0)
         self._index, self._size, self._luma, self._masks = index, size, present, logits
         return agreement
+
+
+def thin(frame: Frame) -> U8:
+    """Return every so many pixels of a frame, enough for `Drift`: converting all of a 4K plate is not."""
+    step = max(1, max(frame.size) // (2 * SIDE))
+    return to_display(frame.rgb[::step, ::step], frame.transfer)
 
 
 def _grid(size: tuple[int, int]) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from trackmatte.media import FrameSource, decode_ahead
 from trackmatte.progress import Progress
 from trackmatte.refiners.region import bounds_of
 from trackmatte.shot.cache import FrameCache
-from trackmatte.shot.drift import Drift
+from trackmatte.shot.drift import Drift, thin
 from trackmatte.shot.keys import Between
 from trackmatte.shot.plan import Job, Leg, plan, segments
 from trackmatte.trackers import Tracker
@@ -108,21 +108,19 @@ class TrackRun:
         way: Way = "forward" if index > job.first else "backward"
         self.prepare()
         for leg in self._legs(obj, way, {index}):
+            self._restore(leg, way)
             for frame, look in self._frames((leg.start, leg.stop), way):
-                if frame.index == leg.start:
-                    self._restore(leg, way)
                 self.tracker.step(frame, look)
 
     def _legs(self, obj: str, way: Way, need: set[int]) -> list[Leg]:
         job = self.jobs[obj]
-        saved = [
-            r for r in self.cache.states(obj, way) if self.cache.state_tag(obj, way, r) == self._tag(job, r)
-        ]
+        saved = [r for r in self.cache.states(obj, way) if self._valid(job, way, r)]
         return plan(job, need, 1 if way == "forward" else -1, carries=self.tracker.carries, saved=saved)
 
-    def _tag(self, job: Job, index: int) -> str:
-        """Return what a saved state after a frame must carry to be valid."""
-        return f"{job.keys[index]} {job.lineage}"
+    def _valid(self, job: Job, way: Way, index: int) -> bool:
+        """Whether the state saved after a frame belongs to the prompts there are, or lies behind a lock."""
+        key, _, lineage = (self.cache.state_tag(job.object, way, index) or "").rpartition(" ")
+        return lineage == job.lineage and index in job.keys and job.keys[index].met_by(key)
 
     def _restore(self, leg: Leg, way: Way) -> None:
         if leg.state is not None:
@@ -163,7 +161,7 @@ class TrackRun:
                             self._restore(leg, way)
                             walking[leg.object] = leg
                         masks = self.tracker.step(frame, look)
-                        steady = self.drift.measure(at, frame.display(), masks)
+                        steady = self.drift.measure(at, thin(frame), masks)
                         for mask in masks:
                             if mask.object not in walking:
                                 self.tracker.rewind(mask.object)
@@ -195,7 +193,7 @@ class TrackRun:
         for obj in objects:
             if state := self.tracker.snapshot(obj):
                 state = {**state, **self.drift.snapshot(obj)}
-                tag = self._tag(self.jobs[obj], index)
+                tag = f"{self.jobs[obj].keys[index]} {self.jobs[obj].lineage}"
                 writes.put(partial(self.cache.save_state, obj, way, index, tag, state, keep))
         writes.flush()
 

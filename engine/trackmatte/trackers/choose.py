@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
 
 from trackmatte import weights
-from trackmatte.trackers import TRACKERS
 
 
 def choose_tracker() -> tuple[str, str]:
@@ -17,14 +15,3 @@ def choose_tracker() -> tuple[str, str]:
     if not found:
         return "flow", "there is no SAM 2 checkpoint here (trackmatte weights list)"
     return "sam2", f"its checkpoint {found[0].name} is here"
-
-
-def settle(tracker: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings with everything that decides the masks filled in.
-
-    Raises
-    ------
-    UsageError : no such tracker, or it has no such setting.
-    MissingPartError : it needs a package or weights that are not there.
-    """
-    return TRACKERS.get(tracker).settle(settings)

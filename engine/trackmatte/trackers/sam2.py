@@ -286,6 +286,8 @@ def check(settings: dict[str, Any]) -> dict[str, Any]:
 def locate(have: dict[str, Any]) -> tuple[str, Path]:
     """Return (configuration, checkpoint) of the chosen model, whose hash must be as it was.
 
+    The name of the model that was taken goes into ``have``.
+
     Raises
     ------
     MissingPartError : there is no such checkpoint, or it is another one by now.
