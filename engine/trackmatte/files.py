@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,12 +76,22 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def write_image(path: Path, pixels: NDArray[Any], attributes: dict[str, Any], dtype: str) -> None:
+def write_image(
+    path: Path,
+    pixels: NDArray[Any],
+    attributes: dict[str, Any],
+    dtype: str,
+    *,
+    channels: Sequence[str] = (),
+    window: tuple[int, int, int, int] | None = None,
+) -> None:
     """Write (H, W, C) pixels atomically through OpenImageIO; the suffix chooses the format.
 
     Parameters
     ----------
-    pixels : (H, W, C), C of 1, 3 or 4.
+    pixels : (H, W, C).
+    channels : their C names; none = as the format names them.
+    window : left, top, right, bottom of the pixels to store, half open; None = all of them.
     attributes : OpenImageIO metadata; a (type, value) tuple where the type must be named.
     dtype : what is stored: ``"uint8"``, ``"uint16"``, ``"half"`` or ``"float"``.
 
@@ -91,6 +101,13 @@ def write_image(path: Path, pixels: NDArray[Any], attributes: dict[str, Any], dt
     """
     h, w, c = pixels.shape
     spec = oiio.ImageSpec(w, h, c, dtype)
+    if channels:
+        spec.channelnames = tuple(channels)
+        spec.alpha_channel = channels.index("A") if "A" in channels else -1
+    if window is not None:
+        left, top, right, bottom = window
+        spec.x, spec.y, spec.width, spec.height = left, top, right - left, bottom - top
+        pixels = pixels[top:bottom, left:right]
     for name, value in {"DateTime": EPOCH, **attributes}.items():
         if isinstance(value, tuple):
             spec.attribute(name, *value)

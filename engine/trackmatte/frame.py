@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from trackmatte.color import LINEAR, SRGB, Colour
+
 Transfer = Literal["display", "linear", "log"]
 """How code values relate to light: sRGB/Rec.709-like display code, scene-linear light, Cineon log."""
 
@@ -32,6 +34,11 @@ class Frame:
     def size(self) -> tuple[int, int]:
         """(width, height) in pixels."""
         return self.rgb.shape[1], self.rgb.shape[0]
+
+    @property
+    def colour(self) -> Colour:
+        """The space of ``rgb``."""
+        return SRGB if self.transfer == "display" else LINEAR
 
     def display(self) -> NDArray[np.uint8]:
         """Return the frame as (H, W, 3) uint8 sRGB, what models and selectors look at."""

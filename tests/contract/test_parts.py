@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,10 +15,12 @@ from trackmatte.errors import OutputError, UsageError
 from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.matte import Matte
+from trackmatte.picture import Picture
 from trackmatte.prompt import Box, Prompt
 from trackmatte.refiners import REFINERS, Refiner
 from trackmatte.trackers import TRACKERS, Tracker
-from trackmatte.writers import WRITERS, Delivery
+from trackmatte.writers import WRITERS, Delivery, Writer
+from trackmatte.writers.presets import PRESETS, compose
 
 SIZE = (160, 96)
 
@@ -248,17 +251,55 @@ class TestRefiner:
         assert one.tobytes() == two.tobytes()
 
 
-@pytest.mark.parametrize("name", list(WRITERS))
-def test_writer_is_reproducible_and_never_overwrites(name: str, tmp_path: Path) -> None:
-    matte = Matte(0, "s", disc.alpha_at(0, SIZE))
-    delivery = Delivery(tmp_path, "m")
-    first = WRITERS.get(name)(delivery).write(matte, 1001)
-    assert first.name.startswith("m.1001.")
-    data = first.read_bytes()
-    with pytest.raises(OutputError, match="exists"):
-        WRITERS.get(name)(delivery).write(matte, 1001)
-    assert WRITERS.get(name)(Delivery(tmp_path, "n")).write(matte, 1001).read_bytes() == data
-    assert [p.name for p in tmp_path.iterdir() if "partial" in p.name] == []
+def picture(number: int, origin: str = "") -> Picture:
+    matte = Matte(0, "s", disc.alpha_at(number - 1001, SIZE))
+    return compose(PRESETS["matte"], [matte], number, origin=origin)
+
+
+class TestWriter:
+    @pytest.fixture(params=list(WRITERS))
+    def writer(self, request: pytest.FixtureRequest) -> type[Writer]:
+        return WRITERS.get(request.param)
+
+    def write(self, writer: type[Writer], delivery: Delivery, origin: str = "") -> list[Path]:
+        with writer(delivery) as made:
+            for n in range(1001, 1004):
+                made.write(picture(n, origin))
+        return sorted(delivery.folder.iterdir())
+
+    def test_is_reproducible_and_never_overwrites(self, writer: type[Writer], tmp_path: Path) -> None:
+        files = self.write(writer, Delivery(tmp_path / "a", "m"))
+        assert len(files) == (3 if writer.sequence else 1)
+        assert all(f.name.startswith("m.") or f.name.startswith("m_") for f in files)
+        data = [f.read_bytes() for f in files]
+        with pytest.raises(OutputError, match="exists"):
+            self.write(writer, Delivery(tmp_path / "a", "m"))
+        assert [f.read_bytes() for f in files] == data
+        assert [f.read_bytes() for f in self.write(writer, Delivery(tmp_path / "b", "m"))] == data
+        self.write(writer, Delivery(tmp_path / "a", "m", overwrite=True))
+        assert [f.read_bytes() for f in files] == data
+
+    def test_an_error_leaves_no_half_file(self, writer: type[Writer], tmp_path: Path) -> None:
+        made = writer(Delivery(tmp_path, "m"))
+        with contextlib.suppress(KeyError), made:
+            made.write(picture(1001))
+            raise KeyError
+        assert [p.name for p in tmp_path.iterdir()] == (
+            ["m.1001" + made.target[-4:]] if made.sequence else []
+        )
+
+    def test_finished_files_are_known_by_what_made_them(self, writer: type[Writer], tmp_path: Path) -> None:
+        delivery = Delivery(tmp_path, "m")
+        assert not writer(delivery).finished(1001, "abc")
+        files = self.write(writer, delivery, "abc")
+        if writer.sequence:
+            made = writer(delivery)
+            assert made.finished(1001, "abc")
+            assert not made.finished(1001, "abd")
+            assert not made.finished(1001, "")
+            assert not made.finished(1004, "abc")
+            files[0].write_bytes(files[0].read_bytes()[:-200])
+            assert not made.finished(1001, "abc")
 
 
 def test_registry_names_what_there_is() -> None:

@@ -233,7 +233,11 @@ def test_export_never_replaces_files(plates: Path, tmp_path: Path, capfd: pytest
     out = tmp_path / "o"
     assert run("matte", plates, *BOX, "--out", out, *FAKE) == 0
     assert run("export", out / "plate.shot.json", "--out", tmp_path / "e") == 0
-    assert run("export", out / "plate.shot.json", "--out", tmp_path / "e") == 6
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "e").iterdir()}
+    assert run("export", out / "plate.shot.json", "--out", tmp_path / "e") == 0
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "e").iterdir()} == before
+    assert "up to date" in capfd.readouterr().err
+    assert run("export", out / "plate.shot.json", "--out", tmp_path / "e", "--depth", "float") == 6
     assert "--overwrite" in capfd.readouterr().err
     assert run("export", out / "plate.shot.json", "--out", tmp_path / "e", "--overwrite") == 0
 

@@ -12,10 +12,10 @@ from cyclopts import App, CycloptsError, Parameter
 from trackmatte import __version__
 from trackmatte.cli import shot as shot_commands
 from trackmatte.cli import weights as weights_commands
+from trackmatte.cli.delivery import Delivered, check_apart, run_export
 from trackmatte.cli.options import (
     BoxOption,
     Clip,
-    FormatOption,
     FrameOption,
     MaskOption,
     ObjectOption,
@@ -40,7 +40,6 @@ from trackmatte.cli.work import (
     check_writable,
     clip_stem,
     new_shot,
-    run_export,
     run_movie,
     run_sheet,
     run_track,
@@ -109,7 +108,7 @@ def matte(
     steady: Steady = 0.0,
     frames: RangeOption = None,
     on_error: OnError = "stop",
-    form: FormatOption = "exr",
+    how: Delivered = Delivered(),  # noqa: B008
     overwrite: Overwrite = False,
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
@@ -135,6 +134,7 @@ def matte(
         prompt = parse_prompt(number, obj, shot.clip.size, point=point, box=box, scribble=scribble, mask=mask)
         if not prompt.selects:
             raise PromptError("nothing says where the subject is; give --box, --point, --scribble or --mask")
+        check_apart(shot, out)
         check_writable(out)
         selected = shot.add(prompt, replace=True)
         report.event("selected", frame=number, object=obj, share=round(float(selected.binary.mean()), 4))
@@ -144,7 +144,7 @@ def matte(
         shot.save(overwrite=True)
         run_track(shot, report)
         report.follow(shot.matte())
-        files = run_export(shot, out, form, overwrite=True, report=report)
+        files = run_export(shot, out, how, overwrite=True, report=report)
     for line in files:
         report.say(f"wrote {line}")
     report.say(f"look at them: trackmatte sheet {path} --out {stem}.png")
@@ -206,16 +206,17 @@ def export(
     shot: ShotFile,
     /,
     *,
-    out: Annotated[Path, Parameter(name="--out", help="Folder for the sequence.")],
-    form: FormatOption = "exr",
+    out: Annotated[Path, Parameter(name="--out", help="Folder for the delivery.")],
+    how: Delivered = Delivered(),  # noqa: B008
     overwrite: Overwrite = False,
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
-    """Write the mattes as an image sequence numbered like the source."""
+    """Write the mattes, or cut-outs, as sequences numbered like the source or as movies."""
     report = talk.report()
-    check_writable(out)
     with Shot.open(shot) as opened:
-        for line in run_export(opened, out, form, overwrite=overwrite, report=report):
+        check_apart(opened, out)
+        check_writable(out)
+        for line in run_export(opened, out, how, overwrite=overwrite, report=report):
             report.say(f"wrote {line}")
 
 

@@ -126,12 +126,6 @@ OnError = Annotated[
     Literal["stop", "skip"],
     Parameter(name="--on-error", group=HOW, help="At a frame that cannot be decoded: stop, or leave it out."),
 ]
-FormatOption = Annotated[
-    str,
-    Parameter(
-        name="--format", group=HOW, help="exr (RGBA half, alpha in every channel) or png (16-bit grey)."
-    ),
-]
 Overwrite = Annotated[
     bool, Parameter(name="--overwrite", negative="", group=HOW, help="Replace files that are already there.")
 ]

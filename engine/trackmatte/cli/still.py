@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, cast
 
 from cyclopts import Parameter
 
+from trackmatte.cli.delivery import Delivered
 from trackmatte.cli.options import (
     BoxOption,
-    FormatOption,
     MaskOption,
     ObjectOption,
     Overwrite,
@@ -22,13 +23,16 @@ from trackmatte.cli.options import (
 )
 from trackmatte.cli.prompts import parse_prompt
 from trackmatte.cli.work import tell_refiner
-from trackmatte.errors import PromptError
+from trackmatte.errors import PromptError, UsageError
 from trackmatte.matte import Matte
 from trackmatte.media import open_clip
 from trackmatte.refiners import REFINERS
 from trackmatte.refiners.mam import MamRefiner
+from trackmatte.shot import Look
+from trackmatte.shot.delivering import coloured, picture
 from trackmatte.trackers import TRACKERS
-from trackmatte.writers import WRITERS, Delivery
+from trackmatte.writers import WRITERS
+from trackmatte.writers.presets import preset_named
 
 
 def matte_still(
@@ -43,7 +47,7 @@ def matte_still(
     obj: ObjectOption = "subject",
     refiner: RefinerOption = "auto",
     settings: Settings = [],  # noqa: B006
-    form: FormatOption = "exr",
+    how: Delivered = Delivered(),  # noqa: B008
     overwrite: Overwrite = False,
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
@@ -65,7 +69,14 @@ def matte_still(
             matte = Matte(0, obj, model.still(frame.display(), prompt))
         else:
             matte = made.refine(frame, TRACKERS.get("flow")().prompt(frame, prompt))
-    delivery = Delivery(out, f"{image.stem}_{obj}", overwrite=overwrite)
-    path = WRITERS.get(form)(delivery).write(matte, frame.number)
-    report.event("written", file=str(path))
-    report.say(f"wrote {path}")
+    chosen = preset_named(how.preset)
+    if chosen.together:
+        raise UsageError("multi is for shots with several objects; choose matte, alpha or cutout")
+    look = Look(how.space, how.foreground)
+    delivery = how.delivery(out, "_".join([image.stem, obj]))
+    with WRITERS.get(how.format)(replace(delivery, overwrite=overwrite)) as writer:
+        if chosen.foreground:
+            matte = coloured(matte, frame, look)
+        writer.write(picture(chosen, [matte], frame.number, frame.colour, look))
+    report.event("written", pattern=writer.target, frames=[frame.number])
+    report.say(f"wrote {writer.target} {frame.number}")

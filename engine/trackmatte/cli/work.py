@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 from trackmatte.cli.options import parse_range, parse_settings
 from trackmatte.cli.report import Report
 from trackmatte.errors import OutputError, ShotError
-from trackmatte.files import remove_leftovers
 from trackmatte.preview import cutout, overlay, row, write_movie, write_sheet
 from trackmatte.progress import Progress
 from trackmatte.refiners.choose import choose_refiner
 from trackmatte.shot import Shot
 from trackmatte.shot.tracking import Direction
 from trackmatte.trackers.choose import choose_tracker
-from trackmatte.writers import WRITERS, Delivery, Writer
 
 
 def clip_stem(clip: str) -> str:
@@ -104,29 +102,6 @@ def tell_skipped(shot: Shot, report: Report) -> None:
     """Name the frames that could not be decoded and were left out."""
     if numbers := sorted(shot.skipped()):
         report.note(f"frames that cannot be decoded were left out: {spans(numbers)}")
-
-
-def run_export(shot: Shot, folder: Path, form: str, *, overwrite: bool, report: Report) -> list[str]:
-    """Write every object's sequence and return one pattern of files per object.
-
-    Raises
-    ------
-    OutputError : the folder cannot be written, or a file exists.
-    """
-    writer_class = WRITERS.get(form)
-    remove_leftovers(folder)
-    stem, padding = clip_stem(shot.doc.source.path), max(4, shot.clip.padding)
-    written = []
-    for obj in shot.objects:
-        name = stem + "_" + re.sub(r"[^\w.-]+", "_", obj)
-        delivery = Delivery(folder, name, padding, shot.clip.rate, overwrite, shot.origin(obj))
-        writer: Writer = writer_class(delivery)
-        report.follow(shot.render(obj, writer))
-        numbers = [n for n in shot.numbers() if n not in shot.skipped()]
-        pattern = str(folder / f"{name}.{'#' * padding}{writer.suffix}")
-        written.append(f"{pattern} {spans(numbers)}")
-        report.event("written", object=obj, pattern=pattern, frames=numbers)
-    return written
 
 
 def views(shot: Shot, numbers: list[int]) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float32]]]:

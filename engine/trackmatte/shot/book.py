@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from trackmatte.errors import OutputError, PromptError, ShotError
+from trackmatte.matte import Matte
 from trackmatte.media import FrameSource, open_clip
 from trackmatte.refiners import REFINERS
 from trackmatte.refiners.choose import choose_refiner
 from trackmatte.shot import document
-from trackmatte.shot.cache import FrameCache
+from trackmatte.shot.cache import FrameCache, Stage, digest
 from trackmatte.shot.document import PartDoc, ShotDoc, SourceDoc
 from trackmatte.shot.keys import Keys
-from trackmatte.shot.prompts import PromptBook
+from trackmatte.shot.prompts import PromptBook, summary
 from trackmatte.shot.spans import in_spans, join_spans
 from trackmatte.trackers import TRACKERS
 from trackmatte.trackers.choose import choose_tracker
@@ -174,6 +176,48 @@ class ShotBook:
     def skipped(self) -> set[int]:
         """Source numbers of the frames found undecodable so far and left out (``on_error="skip"``)."""
         return self.cache.load_skipped() | {self.clip.numbers[i] for i in self.clip.skipped}
+
+    def read_matte(self, obj: str, number: int) -> Matte:
+        """Return the matte of one frame.
+
+        Raises
+        ------
+        ShotError : it is not there; the message says what to run.
+        """
+        found = self.cache.read(self._finished, obj, number)
+        if found is None:
+            raise ShotError(
+                f"frame {number} of {obj!r} has no matte yet; run: trackmatte track and trackmatte refine "
+                f"on {self.path}"
+            )
+        return Matte(self._index[number], obj, found[0])
+
+    def matte_key(self, obj: str, number: int) -> str | None:
+        """Return the hash of all that made the matte of one frame, or None when there is none."""
+        return self.cache.key(self._finished, obj, number)
+
+    @property
+    def _finished(self) -> Stage:
+        return "steady" if self.doc.steady else "matte"
+
+    def origin(self, obj: str) -> str:
+        """Return the hash of all that decides an object's mattes."""
+        return self.keys.origin(obj)
+
+    def facts(self, objects: Sequence[str]) -> dict[str, str]:
+        """Return what made the mattes of some objects, in words, for the files that are delivered."""
+
+        def part(doc: PartDoc) -> str:
+            return " ".join([doc.name, *(f"{k}={v}" for k, v in sorted(doc.settings.items()))])
+
+        said = [f"{p.object}@{p.frame}: {summary(p)}" for o in objects for p in self.prompts.of(o)]
+        return {
+            "objects": ", ".join(objects),
+            "shot": digest(*(self.origin(o) for o in objects)),
+            "tracker": part(self.doc.tracker),
+            "refiner": part(self.doc.refiner),
+            "prompts": "; ".join(said),
+        }
 
     def remove(self, number: int, obj: str) -> None:
         """Take back everything said about an object on a frame.

@@ -178,3 +178,11 @@ class PromptBook:
         if not file.exists():
             write_mask_image(file, prompt.mask)
         return file.relative_to(self.folder).as_posix()
+
+
+def summary(prompt: Prompt) -> str:
+    """Return what a prompt consists of, in few words, e.g. ``box, 2 points``."""
+    counted = {"point": len(prompt.points), "scribble": len(prompt.scribbles)}
+    parts = ["box"] if prompt.box else []
+    parts += [f"{n} {what}{'s' * (n > 1)}" for what, n in counted.items() if n]
+    return ", ".join(parts + ["mask"] * (prompt.mask is not None))

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace as dataclass_replace
-from functools import partial
-from time import monotonic
 
 import cv2
 import numpy as np
 
-from trackmatte.errors import PromptError, ShotError
+from trackmatte.errors import PromptError, ShotError, UsageError
 from trackmatte.mask import Mask
-from trackmatte.matte import Matte
 from trackmatte.progress import Progress
 from trackmatte.prompt import Prompt
 from trackmatte.refiners import REFINERS, Refiner
 from trackmatte.refiners.region import bounds_of
 from trackmatte.shot.book import ShotBook
 from trackmatte.shot.cache import digest
+from trackmatte.shot.delivering import Look, deliver
 from trackmatte.shot.plan import Job
 from trackmatte.shot.prompts import merge
 from trackmatte.shot.refining import Hair, read_mask, refine_frames
@@ -27,7 +25,7 @@ from trackmatte.shot.steadying import steady_frames
 from trackmatte.shot.tracking import Direction, TrackRun
 from trackmatte.trackers import TRACKERS, Arrays, Tracker
 from trackmatte.writers import Writer
-from trackmatte.writers.behind import WriteBehind
+from trackmatte.writers.presets import preset_named
 
 
 class Shot(ShotBook):
@@ -152,36 +150,35 @@ class Shot(ShotBook):
                         wanted.setdefault(self._index[number], {})[obj] = key
             yield from steady_frames(self.clip, self.cache, self.doc.steady, dict(sorted(wanted.items())))
 
-    def render(self, obj: str, writer: Writer) -> Iterator[Progress]:
-        """Write an object's mattes between in and out; yields after each file.
+    def render(
+        self,
+        writer: Writer,
+        *,
+        preset: str = "matte",
+        objects: Sequence[str] | None = None,
+        look: Look = Look(),  # noqa: B008 (frozen)
+    ) -> Iterator[Progress]:
+        """Deliver the frames between in and out; yields after each. Files that are up to date stay.
+
+        Parameters
+        ----------
+        writer : takes the pictures; see `trackmatte.writers`.
+        preset : ``matte``, ``alpha``, ``cutout`` or ``multi``.
+        objects : which; one for all presets but ``multi``. None = all.
+        look : what colour the subject has in a cut-out.
 
         Raises
         ------
-        ShotError : a frame has no up-to-date matte.
+        UsageError : there is no such preset, or it takes one object only.
+        ShotError : a frame has no matte.
         OutputError : it cannot be written.
         """
-        numbers = [n for n in self.numbers() if n not in self.skipped()]
-        begin = monotonic()
-        with WriteBehind() as writes:
-            for done, number in enumerate(numbers, 1):
-                matte = self.read_matte(obj, number)
-                writes.put(partial(writer.write, matte, number))
-                yield Progress("export", done, len(numbers), number, monotonic() - begin, done)
-
-    def read_matte(self, obj: str, number: int) -> Matte:
-        """Return the matte of one frame.
-
-        Raises
-        ------
-        ShotError : it is not there; the message says what to run.
-        """
-        found = self.cache.read("steady" if self.doc.steady else "matte", obj, number)
-        if found is None:
-            raise ShotError(
-                f"frame {number} of {obj!r} has no matte yet; run: trackmatte track and trackmatte refine "
-                f"on {self.path}"
+        chosen, names = preset_named(preset), list(self.objects if objects is None else objects)
+        if not names or (len(names) > 1 and not chosen.together):
+            raise UsageError(
+                f"the preset {preset} holds one object, not {len(names)}; name one, or take multi"
             )
-        return Matte(self._index[number], obj, found[0])
+        yield from deliver(self, writer, chosen, names, look)
 
     def status(self) -> list[ObjectStatus]:
         """Return where each object stands between in and out."""
@@ -197,10 +194,6 @@ class Shot(ShotBook):
             )
             for obj in self.objects
         ]
-
-    def origin(self, obj: str) -> str:
-        """Return the hash of all that decides an object's mattes."""
-        return self.keys.origin(obj)
 
     def _job(self, obj: str, tracker: Tracker, stale: set[int]) -> Job:
         """Return what an object needs to have the masks of the frames ``stale`` made."""

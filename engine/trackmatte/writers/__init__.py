@@ -1,67 +1,103 @@
-"""Writers: finished mattes out, one file per frame, numbered like the source."""
+"""Writers: finished pictures out, as sequences numbered like the source or as movies."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from types import TracebackType
+from typing import ClassVar, Literal, Protocol, Self
 
-from trackmatte.errors import OutputError
-from trackmatte.matte import Matte
+from trackmatte.picture import Picture
 from trackmatte.registry import Registry
+
+Depth = Literal["half", "float"]
+Compression = Literal["zip", "zips", "piz", "pxr24", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Where a sequence goes and what is said about it."""
+    """Where pictures go and what is said about all of them."""
 
     folder: Path
     stem: str
-    """Name before the frame number, e.g. ``plate_subject``."""
+    """File name before the frame number or extension, e.g. ``plate_subject``."""
     padding: int = 4
     """Digits of the frame number at least."""
     rate: Fraction = Fraction(24)
     """Frames per second."""
     overwrite: bool = False
-    """Replace files that exist and are not ours to resume."""
-    origin: str = ""
-    """Hash of the shot settings that made the pixels; kept in the file where the format can."""
+    """Replace files that exist and do not hold the same frame already."""
+    depth: Depth = "half"
+    """Samples of an EXR."""
+    compression: Compression = "zip"
+    """Of an EXR; all of them are lossless for half samples."""
+    tight: bool = False
+    """Whether an EXR's data window holds only what is not empty."""
+    premultiplied: bool | None = None
+    """Whether colours are multiplied by alpha; None = as the format is used: EXR yes, all others no."""
+    pixel_aspect: Fraction = Fraction(1)
+    """Width of a pixel over its height."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What made the pictures, for people: shot hash, model, prompts; kept in files that can hold it."""
+    audio: Path | None = None
+    """A movie whose sound and timecode a delivered movie takes along."""
 
     def path(self, number: int, suffix: str) -> Path:
-        """Return the file of source frame ``number``."""
+        """Return the file of source frame ``number`` in a sequence."""
         return self.folder / f"{self.stem}.{number:0{self.padding}d}{suffix}"
 
 
 class Writer(Protocol):
-    """Writes mattes of one object; each file is whole or not there."""
+    """Writes pictures in ascending order; a context manager. Every file is whole or not there.
 
-    suffix: str
-    """File name extension with its dot."""
+    Leaving the context without an error finishes a movie; leaving it with one drops the movie and keeps the
+    finished files of a sequence.
+    """
 
-    def __init__(self, delivery: Delivery) -> None: ...
+    sequence: ClassVar[bool]
+    """One file per frame; otherwise a movie, which needs a picture for every frame of its range."""
 
-    def write(self, matte: Matte, number: int) -> Path:
-        """Write one frame under its source number and return the file.
+    def __init__(self, delivery: Delivery) -> None:
+        """Prepare.
+
+        Raises
+        ------
+        OutputError : a movie exists and overwriting was not asked for.
+        UsageError : the format cannot hold what was asked for.
+        """
+        ...
+
+    @property
+    def target(self) -> str:
+        """The file, or the pattern of files with ``#`` for digits."""
+        ...
+
+    @property
+    def form(self) -> str:
+        """What of the format decides the bytes, e.g. ``half zip``."""
+        ...
+
+    def finished(self, number: int, origin: str) -> bool:
+        """Whether the file of frame ``number`` is there, readable, and was made by ``origin``."""
+        ...
+
+    def write(self, picture: Picture) -> None:
+        """Write one picture.
 
         Raises
         ------
         OutputError : the file exists and overwriting was not asked for, or it cannot be written.
+        UsageError : the format cannot hold its channels.
         """
         ...
 
+    def __enter__(self) -> Self: ...
 
-def free_path(delivery: Delivery, number: int, suffix: str) -> Path:
-    """Return the path for ``number``, refusing to replace a file unless asked.
-
-    Raises
-    ------
-    OutputError : the file exists.
-    """
-    path = delivery.path(number, suffix)
-    if path.exists() and not delivery.overwrite:
-        raise OutputError(f"{path} exists; choose another folder or add --overwrite")
-    return path
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 WRITERS: Registry[Writer] = Registry(
@@ -72,4 +108,4 @@ WRITERS: Registry[Writer] = Registry(
     },
 )
 
-__all__ = ["WRITERS", "Delivery", "Writer", "free_path"]
+__all__ = ["WRITERS", "Compression", "Delivery", "Depth", "Writer"]

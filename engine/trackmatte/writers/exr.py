@@ -1,38 +1,57 @@
-"""OpenEXR, half float, the matte in every channel."""
+"""OpenEXR sequences."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trackmatte import __version__
+from trackmatte.errors import UsageError
 from trackmatte.files import write_image
-from trackmatte.matte import Matte
-from trackmatte.writers import Delivery, free_path
+from trackmatte.picture import Picture
+from trackmatte.writers import Delivery
+from trackmatte.writers.sequence import SequenceWriter, premultiplied
+
+LOSSLESS = ("zip", "zips", "piz", "pxr24", "none")
 
 
-class ExrWriter:
-    """RGBA half with R = G = B = A = alpha, ZIP, full data window: safest across hosts."""
+class ExrWriter(SequenceWriter):
+    """OpenEXR, half or float, lossless, full data window unless asked otherwise; colours premultiplied."""
 
     suffix = ".exr"
+    origin_key = "trackmatte:origin"
 
     def __init__(self, delivery: Delivery) -> None:
-        self.delivery = delivery
+        super().__init__(delivery)
+        if delivery.compression not in LOSSLESS:
+            raise UsageError(
+                f"compression {delivery.compression!r} would change the matte; choose one of: "
+                f"{', '.join(LOSSLESS)}"
+            )
 
-    def write(self, matte: Matte, number: int) -> Path:
-        """Write ``matte`` as frame ``number``; the same matte gives the same bytes."""
-        path = free_path(self.delivery, number, self.suffix)
-        rate = self.delivery.rate
-        attributes = {
-            "compression": "zip",
-            "oiio:ColorSpace": "data",
+    def _save(self, path: Path, picture: Picture) -> None:
+        rate, aspect = self.delivery.rate, float(self.delivery.pixel_aspect)
+        attributes: dict[str, Any] = {
+            "compression": self.delivery.compression,
+            "oiio:ColorSpace": picture.space,
             "framesPerSecond": ("rational", (rate.numerator, rate.denominator)),
+            "PixelAspectRatio": aspect,
             "Software": f"Trackmatte {__version__}",
-            "trackmatte:object": matte.object,
-            "trackmatte:frame": number,
-            "trackmatte:origin": self.delivery.origin,
+            "trackmatte:frame": picture.number,
+            self.origin_key: picture.origin,
+            **{f"trackmatte:{k}": v for k, v in self.delivery.facts.items()},
         }
-        rgba = np.repeat(matte.alpha[..., None], 4, axis=2)
-        write_image(path, rgba, attributes, "half")
-        return path
+        pixels = picture.pixels if self.delivery.premultiplied is False else premultiplied(picture)
+        window = tight_window(pixels) if self.delivery.tight else None
+        write_image(path, pixels, attributes, self.delivery.depth, channels=picture.channels, window=window)
+
+
+def tight_window(pixels: NDArray[np.float32]) -> tuple[int, int, int, int]:
+    """Return left, top, right, bottom of what is not empty, half open; one pixel when all is."""
+    rows, columns = np.flatnonzero(pixels.any((1, 2))), np.flatnonzero(pixels.any((0, 2)))
+    if not len(rows):
+        return 0, 0, 1, 1
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

@@ -1,27 +1,42 @@
-"""PNG, 16-bit grey."""
+"""PNG sequences, 16-bit."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from trackmatte import __version__
+from trackmatte.color import to_display_code
+from trackmatte.errors import UsageError
 from trackmatte.files import write_image
-from trackmatte.matte import Matte
-from trackmatte.writers import Delivery, free_path
+from trackmatte.picture import Picture
+from trackmatte.writers.sequence import SequenceWriter
 
 
-class PngWriter:
-    """One 16-bit grey channel, 0 = 0.0 and 65535 = 1.0, linear coverage."""
+class PngWriter(SequenceWriter):
+    """16-bit PNG: grey where the picture is a matte, straight sRGB colour with alpha otherwise."""
 
     suffix = ".png"
+    origin_key = "ImageDescription"
 
-    def __init__(self, delivery: Delivery) -> None:
-        self.delivery = delivery
+    def _save(self, path: Path, picture: Picture) -> None:
+        about = {
+            "Software": f"Trackmatte {__version__}",
+            "oiio:ColorSpace": "data" if picture.encoding == "data" else "sRGB",
+            self.origin_key: picture.origin,
+        }
+        write_image(path, np.rint(self._code(picture) * 65535).astype(np.uint16), about, "uint16")
 
-    def write(self, matte: Matte, number: int) -> Path:
-        """Write ``matte`` as frame ``number``."""
-        path = free_path(self.delivery, number, self.suffix)
-        code = np.rint(matte.alpha * 65535).astype(np.uint16)
-        write_image(path, code[..., None], {"Software": "Trackmatte", "oiio:ColorSpace": "data"}, "uint16")
-        return path
+    def _code(self, picture: Picture) -> NDArray[np.float32]:
+        """Return (H, W, C) of code values in [0, 1]."""
+        if picture.alpha is None and picture.channels != ("R", "G", "B"):
+            raise UsageError("PNG holds no layers; choose another preset than multi, or --format exr")
+        if picture.encoding == "data":
+            alpha = picture.alpha
+            return picture.pixels[..., :3] if alpha is None else alpha[..., None]
+        colours = picture.pixels[..., :3]
+        if picture.encoding == "linear":
+            colours = to_display_code(colours, picture.space)
+        return np.dstack([np.clip(colours, 0, 1), picture.pixels[..., 3:]])
