@@ -1,0 +1,115 @@
+/** One fragment shader makes every view of a frame, so that switching views needs no request. */
+
+export const VIEWS = ["plate", "overlay", "alpha", "checker", "colour", "blur"] as const;
+export type View = (typeof VIEWS)[number];
+
+/** Objects whose mattes are on the picture at once. */
+export const MOST_OBJECTS = 10;
+/** Samples of the lens in the blur preview. */
+const TAPS = 64;
+
+export const VERTEX = `#version 300 es
+in vec2 corner;
+void main() { gl_Position = vec4(corner, 0.0, 1.0); }`;
+
+export const FRAGMENT = `#version 300 es
+precision highp float;
+precision highp sampler2DArray;
+uniform sampler2D plate;
+uniform sampler2DArray mattes;   // one layer an object
+uniform sampler2DArray around;   // the active object one frame before (layer 0) and after (1)
+uniform vec2 canvas;             // its size, device pixels
+uniform vec2 size;               // of the picture, in the plate's pixels
+uniform vec3 place;              // canvas = picture * place.z + place.xy, origin top left
+uniform int view;
+uniform int count;               // mattes that are there
+uniform int active;
+uniform bool together;           // all objects, or the active one alone
+uniform bool onion;
+uniform float wipe;              // share of the canvas left of which the plate is shown; < 0 = none
+uniform vec3 tints[${MOST_OBJECTS}];
+uniform vec3 backdrop;           // sRGB code
+uniform float radius;            // of the lens, plate pixels
+out vec4 result;
+
+vec3 light(vec3 c) { return mix(c / 12.92, pow((c + 0.055) / 1.055, vec3(2.4)), step(0.04045, c)); }
+vec3 code(vec3 l) { return mix(l * 12.92, 1.055 * pow(max(l, 0.0), vec3(1.0 / 2.4)) - 0.055, step(0.0031308, l)); }
+
+vec3 pixel(vec2 at) {
+  if (place.z >= 2.0) return texelFetch(plate, ivec2(at / size * vec2(textureSize(plate, 0))), 0).rgb;
+  return texture(plate, at / size).rgb;
+}
+
+float matte(int object, vec2 at) {
+  if (place.z >= 2.0) {
+    vec2 texels = vec2(textureSize(mattes, 0).xy);
+    return texelFetch(mattes, ivec3(ivec2(at / size * texels), object), 0).r;
+  }
+  return texture(mattes, vec3(at / size, float(object))).r;
+}
+
+float coverage(vec2 at) {
+  if (!together) return active < count ? matte(active, at) : 0.0;
+  float rest = 1.0;
+  for (int i = 0; i < count; i++) rest *= 1.0 - matte(i, at);
+  return 1.0 - rest;
+}
+
+vec3 overlay(vec3 c, vec2 at) {
+  for (int i = 0; i < count; i++) {
+    if (!together && i != active) continue;
+    float a = 0.5 * matte(i, at);
+    c = c * (1.0 - a) + tints[i] * a;
+  }
+  return c;
+}
+
+vec3 over(vec3 front, vec3 back, float a) { return code(light(front) * a + back * (1.0 - a)); }
+
+vec3 blurred(vec2 at) {
+  vec3 sum = vec3(0.0);
+  float weight = 1e-6;
+  for (int i = 0; i < ${TAPS}; i++) {
+    float r = sqrt((float(i) + 0.5) / ${TAPS}.0) * radius, t = float(i) * 2.399963;
+    vec2 p = clamp(at + r * vec2(cos(t), sin(t)), vec2(0.5), size - 0.5);
+    float w = 1.0 - coverage(p);
+    sum += w * light(textureLod(plate, p / size, log2(max(1.0, radius / 6.0))).rgb);
+    weight += w;
+  }
+  return sum / weight;
+}
+
+/** Where a matte crosses one half: 1 on the line, one device pixel wide on each side. */
+float outline(int layer, vec2 at) {
+  float a = texture(around, vec3(at / size, float(layer))).r - 0.5;
+  return 1.0 - smoothstep(0.7, 1.6, abs(a) / max(1e-4, fwidth(a)));
+}
+
+void main() {
+  vec2 screen = vec2(gl_FragCoord.x, canvas.y - gl_FragCoord.y);
+  vec2 at = (screen - place.xy) / place.z;
+  float before = outline(0, at), after = outline(1, at);
+  if (any(lessThan(at, vec2(0.0))) || any(greaterThanEqual(at, size))) {
+    result = vec4(vec3(0.055), 1.0);
+    return;
+  }
+  vec3 c = pixel(at);
+  bool untouched = wipe >= 0.0 && screen.x < wipe * canvas.x;
+  if (!untouched && view > 0) {
+    float a = coverage(at);
+    if (view == 1) c = overlay(c, at);
+    else if (view == 2) c = vec3(a);
+    else if (view == 3) {
+      vec2 square = floor(screen / 16.0);
+      c = over(c, vec3(mod(square.x + square.y, 2.0) < 0.5 ? 0.3 : 0.12), a);
+    }
+    else if (view == 4) c = over(c, light(backdrop), a);
+    else c = over(c, blurred(at), a);
+  }
+  if (onion) {
+    c = mix(c, vec3(0.0, 0.447, 0.698), before);
+    c = mix(c, vec3(0.835, 0.369, 0.0), after);
+  }
+  if (wipe >= 0.0 && abs(screen.x - wipe * canvas.x) < 1.0) c = vec3(1.0);
+  result = vec4(c, 1.0);
+}`;
