@@ -1,0 +1,293 @@
+// Written by scripts/web-protocol from plugin/trackmatte_client/protocol: do not edit.
+
+export const PROTOCOL = 1;
+
+export interface Error {
+  readonly code: string;
+  readonly message: string;
+  readonly exit_code: number;
+  readonly shot: ShotState | null;
+}
+
+export interface Hello {
+  readonly protocol: number;
+  readonly engine: string;
+  readonly pid: number;
+}
+
+export interface Done {
+}
+
+export interface Part {
+  readonly name: string;
+  readonly available: boolean;
+  readonly why: string;
+}
+
+export interface Choice {
+  readonly name: string;
+  readonly what: string;
+}
+
+export interface Capabilities {
+  readonly trackers: readonly Part[];
+  readonly refiners: readonly Part[];
+  readonly tracker: string;
+  readonly tracker_why: string;
+  readonly refiner: string;
+  readonly refiner_why: string;
+  readonly presets: readonly Choice[];
+  readonly formats: readonly string[];
+}
+
+export interface CreateShot {
+  readonly path: string;
+  readonly clip: string;
+  readonly tracker: string;
+  readonly refiner: string;
+  readonly tracker_settings: Record<string, unknown>;
+  readonly refiner_settings: Record<string, unknown>;
+  readonly range: readonly [number, number] | null;
+  readonly exclusive: boolean;
+  readonly steady: number;
+  readonly on_error: "stop" | "skip";
+}
+
+export interface OpenShot {
+  readonly path: string;
+}
+
+export interface ClipFacts {
+  readonly path: string;
+  readonly width: number;
+  readonly height: number;
+  readonly rate: readonly [number, number];
+  readonly first: number;
+  readonly last: number;
+  readonly length: number;
+  readonly missing: readonly (readonly [number, number])[];
+  readonly padding: number;
+  readonly timecode: string | null;
+  readonly notes: readonly string[];
+}
+
+export interface Scribble {
+  readonly points: readonly (readonly [number, number])[];
+  readonly label: 0 | 1;
+  readonly radius: number;
+  readonly mode: "hint" | "paint" | "hair";
+}
+
+export interface Prompt {
+  readonly frame: number;
+  readonly object: string;
+  readonly points: readonly (readonly [number, number, 0 | 1])[];
+  readonly box: readonly [number, number, number, number] | null;
+  readonly scribbles: readonly Scribble[];
+  readonly mask: string | null;
+}
+
+export interface Said {
+  readonly frame: number;
+  readonly object: string;
+  readonly points: readonly (readonly [number, number, 0 | 1])[];
+  readonly box: readonly [number, number, number, number] | null;
+  readonly scribbles: readonly Scribble[];
+  readonly mask: boolean;
+}
+
+export interface ObjectState {
+  readonly object: string;
+  readonly prompted: readonly (readonly [number, number])[];
+  readonly tracked: readonly (readonly [number, number])[];
+  readonly stale: readonly (readonly [number, number])[];
+  readonly matted: readonly (readonly [number, number])[];
+  readonly locked: readonly (readonly [number, number])[];
+  readonly lost: readonly (readonly [number, number])[];
+}
+
+export interface ShotState {
+  readonly shot: string;
+  readonly path: string;
+  readonly revision: number;
+  readonly clip: ClipFacts;
+  readonly tracker: string;
+  readonly tracker_settings: Record<string, unknown>;
+  readonly refiner: string;
+  readonly refiner_settings: Record<string, unknown>;
+  readonly range: readonly [number, number];
+  readonly exclusive: boolean;
+  readonly steady: number;
+  readonly objects: readonly ObjectState[];
+  readonly prompts: readonly Said[];
+  readonly can_undo: boolean;
+  readonly can_redo: boolean;
+  readonly jobs: readonly string[];
+}
+
+export interface ShotList {
+  readonly shots: readonly string[];
+  readonly paths: readonly string[];
+}
+
+export interface PutPrompt {
+  readonly revision: number;
+  readonly prompt: Prompt;
+  readonly keep_mask: boolean;
+}
+
+export interface AddPrompt {
+  readonly revision: number;
+  readonly prompt: Prompt;
+}
+
+export interface RemovePrompt {
+  readonly revision: number;
+  readonly frame: number;
+  readonly object: string;
+}
+
+export interface Edit {
+  readonly revision: number;
+}
+
+export interface EditObject {
+  readonly revision: number;
+  readonly object: string;
+}
+
+export interface LockFrames {
+  readonly revision: number;
+  readonly object: string;
+  readonly frames: readonly [number, number];
+}
+
+export interface SetRange {
+  readonly revision: number;
+  readonly range: readonly [number, number] | null;
+}
+
+export interface Selected {
+  readonly object: string;
+  readonly frame: number;
+  readonly share: number;
+  readonly score: number;
+  readonly mask: string;
+}
+
+export interface Prompted {
+  readonly shot: ShotState;
+  readonly selected: Selected;
+}
+
+export interface Preview {
+  readonly prompt: Prompt;
+  readonly width: number;
+  readonly replace: boolean;
+  readonly viewer: string;
+}
+
+export interface TrackFrames {
+  readonly range: readonly [number, number] | null;
+  readonly direction: "both" | "forward" | "backward";
+  readonly fresh: boolean;
+}
+
+export interface MatteFrames {
+}
+
+export interface ExportFrames {
+  readonly folder: string;
+  readonly preset: string;
+  readonly format: string;
+  readonly depth: "half" | "float";
+  readonly compression: string;
+  readonly tight: boolean;
+  readonly alpha: "straight" | "premultiplied" | null;
+  readonly foreground: "estimate" | "fast" | "plate";
+  readonly space: "linear" | "source";
+  readonly audio: boolean;
+  readonly overwrite: boolean;
+}
+
+export interface JobState {
+  readonly job: string;
+  readonly shot: string;
+  readonly kind: "track" | "matte" | "export";
+  readonly status: "queued" | "running" | "done" | "failed" | "cancelled";
+  readonly seq: number;
+  readonly error: Error | null;
+}
+
+export interface JobList {
+  readonly jobs: readonly JobState[];
+}
+
+export interface Place {
+  readonly object: string;
+  readonly frame: number;
+  readonly first: number;
+  readonly last: number;
+  readonly doubt: number;
+  readonly reasons: readonly string[];
+}
+
+export interface Places {
+  readonly places: readonly Place[];
+}
+
+export interface NextPlace {
+  readonly place: Place | null;
+}
+
+export interface StateEvent {
+  readonly seq: number;
+  readonly job: JobState;
+  readonly event: "state";
+}
+
+export interface ProgressEvent {
+  readonly seq: number;
+  readonly stage: string;
+  readonly frame: number;
+  readonly done: number;
+  readonly of: number;
+  readonly fps: number;
+  readonly eta: number;
+  readonly note: string;
+  readonly event: "progress";
+}
+
+export interface NoteEvent {
+  readonly seq: number;
+  readonly message: string;
+  readonly event: "note";
+}
+
+export interface ChangedEvent {
+  readonly seq: number;
+  readonly object: string;
+  readonly frames: readonly (readonly [number, number])[];
+  readonly event: "changed";
+}
+
+export interface WrittenEvent {
+  readonly seq: number;
+  readonly objects: readonly string[];
+  readonly target: string;
+  readonly frames: readonly (readonly [number, number])[];
+  readonly padding: number;
+  readonly event: "written";
+}
+
+export interface ErrorEvent {
+  readonly seq: number;
+  readonly error: Error;
+  readonly event: "error";
+}
+
+export interface Heartbeat {
+  readonly event: "heartbeat";
+}
+
+export type JobEvent = StateEvent | ProgressEvent | NoteEvent | ChangedEvent | WrittenEvent | ErrorEvent | Heartbeat;
