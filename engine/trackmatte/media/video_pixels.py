@@ -11,9 +11,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-UNTAGGED = 2
-"""AVCOL_SPC_UNSPECIFIED"""
-HDR = {16: "PQ", 18: "HLG"}
+from trackmatte.color import Colour
+from trackmatte.media.colour_tags import UNTAGGED, movie_colour
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,8 @@ class Look:
     bytes: int
     """Size of one decoded picture in memory."""
     notes: tuple[str, ...]
+    colour: Colour
+    """What the RGB values mean."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -39,15 +40,21 @@ class Look:
         return (h, w) if self.turns % 2 else (w, h)
 
 
-def look_of(picture: av.VideoFrame, aspect: Fraction | None, *, alpha: bool = False) -> Look:
-    """Read from the first picture how to show the movie, and what the user should know about it."""
+def look_of(
+    picture: av.VideoFrame, aspect: Fraction | None, *, alpha: bool = False, colour: Colour | None = None
+) -> Look:
+    """Read from the first picture how to show the movie, and what the user should know about it.
+
+    A ``colour`` that was told replaces the transfer and primaries of the tags, not their matrix.
+    """
     turns, mirrored = orientation(picture)
     parts = picture.format.components
     notes = []
     if needs_709(picture):
         notes.append("The movie does not say which colour matrix it uses: at its size it is read as Rec.709.")
-    if picture.color_trc in HDR:
-        notes.append(f"The movie is HDR ({HDR[picture.color_trc]}): its code values are used as they are.")
+    if colour is None:
+        colour, doubts = movie_colour(picture)
+        notes += doubts
     if alpha or any(p.is_alpha for p in parts):
         notes.append("The movie has an alpha channel: it is ignored.")
     if turns or mirrored:
@@ -64,7 +71,7 @@ def look_of(picture: av.VideoFrame, aspect: Fraction | None, *, alpha: bool = Fa
         )
     deep = max(p.bits for p in parts) > 8
     size = sum(plane.buffer_size for plane in picture.planes)
-    return Look((picture.width, picture.height), deep, turns, mirrored, size, tuple(notes))
+    return Look((picture.width, picture.height), deep, turns, mirrored, size, tuple(notes), colour)
 
 
 def needs_709(picture: av.VideoFrame) -> bool:
