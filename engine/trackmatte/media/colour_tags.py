@@ -48,6 +48,11 @@ CHROMATICITIES = {
 }
 """x, y of red, green, blue and white that EXR files carry, by linear space of the built-in configuration."""
 
+DPX: dict[str, Curve] = {"log": "Cineon", "printing density": "Cineon", "709": "Rec.709"}
+"""What words in a DPX file's transfer say."""
+PROFILES = {"srgb": "srgb_rec709_scene", "display p3": "srgb_p3d65_scene", "adobe rgb": "g22_adobergb_scene"}
+"""What words in an ICC profile's description say."""
+
 
 def movie_colour(picture: av.VideoFrame) -> tuple[Colour, list[str]]:
     """Return what a movie's tags say its colours are, and what of it the user should know."""
@@ -92,23 +97,16 @@ def image_colour(spec: oiio.ImageSpec, dtype: np.dtype[Any]) -> tuple[Colour, li
 def _from_tags(spec: oiio.ImageSpec, dtype: np.dtype[Any]) -> Colour | None:
     """Return the colour that the most telling tag of an image names, or None."""
     transfer = spec.get_string_attribute("dpx:Transfer").lower()
-    if "log" in transfer or "printing density" in transfer:
-        return standard("Cineon")
-    if "709" in transfer:
-        return standard("Rec.709")
+    for word, curve in DPX.items():
+        if word in transfer:
+            return standard(curve)
     if profile := spec.get_string_attribute("ICCProfile:profile_description").lower():
-        kinds = {
-            "srgb": "srgb_rec709_scene",
-            "display p3": "srgb_p3d65_scene",
-            "adobe rgb": "g22_adobergb_scene",
-        }
-        return next((config_colour(kinds[k]) for k in kinds if k in profile), None)
+        return next((config_colour(name) for word, name in PROFILES.items() if word in profile), None)
     space = spec.get_string_attribute("oiio:ColorSpace")
     primaries = spec.getattribute("chromaticities")
-    if name := spec.get_string_attribute("colorInteropID"):
-        return _called(name)
-    if spec.get_int_attribute("acesImageContainerFlag") == 1:
-        return config_colour("ACES2065-1")
+    name = spec.get_string_attribute("colorInteropID")
+    if name or spec.get_int_attribute("acesImageContainerFlag") == 1:
+        return _called(name or "ACES2065-1")
     linear = not space or space.lower() in ("linear", "lin_rec709", "lin_rec709_scene", "scene_linear")
     if primaries and dtype == np.float32 and linear:
         return _with_primaries(primaries)
