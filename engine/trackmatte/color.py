@@ -128,6 +128,13 @@ SAME = {
 """Spaces of the built-in configuration that are one of `STANDARD`."""
 
 
+def unit(rgb: NDArray[Any]) -> NDArray[np.float32]:
+    """Return code values as float32, integers scaled from their full range to [0, 1]."""
+    if np.issubdtype(rgb.dtype, np.integer):
+        return np.asarray(rgb / np.float32(np.iinfo(rgb.dtype).max), np.float32)
+    return rgb.astype(np.float32)
+
+
 def standard(curve: Curve, linear_name: str = REC709) -> Colour:
     """Return the colour with a curve over the primaries of a linear space of the built-in configuration."""
     if curve == "linear":
@@ -166,8 +173,6 @@ def config_colour(name: str, identity: str = BUILTIN) -> Colour | None:
     ------
     UsageError : the space holds data and not pictures, or the configuration has no linear working space.
     """
-    import PyOpenColorIO as ocio
-
     config = color_config.config(identity)
     space = config.getColorSpace(name.strip()) if name.strip() else None
     if space is None:
@@ -177,12 +182,12 @@ def config_colour(name: str, identity: str = BUILTIN) -> Colour | None:
         raise UsageError(f"The colour space {full!r} is for data: name one that pictures are in.")
     if identity == BUILTIN and full in SAME:
         return next(c for c in STANDARD if c.name == SAME[full])
-    if config.isColorSpaceLinear(full, ocio.REFERENCE_SPACE_SCENE):
+    if color_config.is_linear(identity, full):
         return Colour(full, full, "linear", identity)
-    working = config.getColorSpace(ocio.ROLE_SCENE_LINEAR)
+    working = config.getColorSpace("scene_linear")
     if working is None:
         raise UsageError(
-            f"{color_config.called(identity).capitalize()} has no role scene_linear: "
+            f"There is no role scene_linear in {color_config.called(identity)}: "
             "give it one, it says which linear space to work in."
         )
     made = Colour(full, working.getName(), None, identity)

@@ -54,7 +54,6 @@ def _load(value: str) -> str:
 
     try:
         read = ocio.Config.CreateFromFile(value)
-        read.validate()
         if value.startswith("ocio://"):
             identity = str(read.getName())
         else:
@@ -68,6 +67,21 @@ def _load(value: str) -> str:
         ) from error
     _loaded[identity] = read
     return identity
+
+
+def is_linear(identity: str, space: str) -> bool:
+    """Return True if a space's values are proportional to light.
+
+    Raises
+    ------
+    UsageError : the configuration cannot tell, such as for a missing LUT.
+    """
+    import PyOpenColorIO as ocio
+
+    try:
+        return bool(config(identity).isColorSpaceLinear(space, ocio.REFERENCE_SPACE_SCENE))
+    except (ocio.Exception, ocio.ExceptionMissingFile) as error:
+        raise _refusal(identity, error) from error
 
 
 def processor(identity: str, transform: Any, *, inverse: bool = False) -> Any:
@@ -112,8 +126,7 @@ def shown_from(identity: str, space: str) -> Any:
 def _refusal(identity: str, error: Exception) -> UsageError:
     reason = " ".join(str(error).split()).rstrip(".")
     return UsageError(
-        f"{called(identity).capitalize()} cannot convert colours ({reason}): "
-        f"mend the configuration, or unset ${VARIABLE}."
+        f"Colours cannot be converted by {called(identity)} ({reason}): mend it, or unset ${VARIABLE}."
     )
 
 

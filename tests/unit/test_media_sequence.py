@@ -169,7 +169,7 @@ def test_exr_channels_are_chosen_by_name(tmp_path: Path) -> None:
     layered = ["beauty.B", "beauty.G", "beauty.R", "matte.A"]
     with open_clip(write_image(tmp_path / "b.exr", pixels[:, :, :4], names=layered)) as clip:
         assert np.array_equal(clip[0].rgb[3, 3], pixels[3, 3, [2, 1, 0]])
-        assert "beauty.R" in clip.notes[0]
+        assert "beauty.R" in clip.notes[1]
     path = write_image(tmp_path / "c.exr", pixels[:, :, :2], names=["motion.u", "motion.v"])
     with pytest.raises(ClipError, match=r"no R, G, B or Y channels among motion\.u, motion\.v"):
         open_clip(path)
