@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import tempfile
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -38,16 +39,16 @@ CODE = np.repeat(np.repeat(PATCHES, 16, 0), 8, 1)
 # Movies
 
 
-def write_planes(path: Path, planes: NDArray[np.uint16], pix_fmt: str, **tags: int) -> Path:
-    """Write (3, H, W) samples as the planes of a lossless movie, with tags of H.273."""
-    _, height, width = planes.shape
+def write_planes(path: Path, planes: Sequence[NDArray[np.uint16]], pix_fmt: str, **tags: int) -> Path:
+    """Write samples as the planes of a lossless movie, with tags of H.273; the first has the full size."""
+    height, width = planes[0].shape
     with av.open(str(path), "w") as out:
         stream = out.add_stream("ffv1", rate=24)
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         frame = av.VideoFrame(width, height, pix_fmt)
         for plane, samples in zip(frame.planes, planes, strict=True):
-            padded = np.zeros((height, plane.line_size // 2), np.uint16)
-            padded[:, :width] = samples
+            padded = np.zeros((plane.height, plane.line_size // 2), np.uint16)
+            padded[:, : plane.width] = samples
             plane.update(padded.tobytes())
         for name, value in tags.items():
             setattr(stream.codec_context, name, value)
@@ -57,12 +58,13 @@ def write_planes(path: Path, planes: NDArray[np.uint16], pix_fmt: str, **tags: i
     return path
 
 
-def narrow(rgb: NDArray[Any], red: float, blue: float) -> NDArray[np.uint16]:
-    """Return (3, H, W) 10-bit narrow-range Y'CbCr of R'G'B' in [0, 1] (ITU-R BT.709 and BT.2020, table 4)."""
+def narrow(rgb: NDArray[Any], red: float, blue: float) -> list[NDArray[np.uint16]]:
+    """Return 10-bit narrow-range Y'CbCr of R'G'B' in [0, 1] (ITU-R BT.709 and BT.2020, table 4)."""
     rgb = rgb.astype(np.float64)
     y = rgb @ np.array([red, 1 - red - blue, blue])
     cb, cr = (rgb[..., 2] - y) / (2 * (1 - blue)), (rgb[..., 0] - y) / (2 * (1 - red))
-    return np.rint(np.stack([64 + 876 * y, 512 + 896 * cb, 512 + 896 * cr])).astype(np.uint16)
+    planes = (64 + 876 * y, 512 + 896 * cb, 512 + 896 * cr)
+    return [np.rint(p).astype(np.uint16) for p in planes]
 
 
 def test_rec2020_of_ten_bits(tmp_path: Path) -> None:
@@ -92,6 +94,31 @@ def test_rec709_is_shown_by_its_code_values(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("pix_fmt", "tags", "top"),
+    [
+        ("yuv444p10le", {}, 940),
+        ("yuv420p10le", {"color_range": 1}, 940),
+        ("yuv444p12le", {}, 3760),
+        ("yuv422p10le", {"color_range": 2}, 1023),
+        ("yuv444p16le", {"color_range": 2}, 65535),
+        ("gray10le", {}, 1023),
+        ("gray16le", {}, 65535),
+        ("gbrp10le", {}, 1023),
+    ],
+)
+def test_white_of_deep_movies_is_white(pix_fmt: str, tags: dict[str, int], top: int, tmp_path: Path) -> None:
+    bits = int(re.findall(r"\d+", pix_fmt)[-1])
+    planes = [np.full((64, 96), top, np.uint16)]
+    if "p" in pix_fmt:
+        side = {"yuv420p": (32, 48), "yuv422p": (64, 48)}.get(pix_fmt[:7], (64, 96))
+        planes += [np.full(side, top if "gbr" in pix_fmt else 1 << (bits - 1), np.uint16)] * 2
+    with open_clip(write_planes(tmp_path / "a.mkv", planes, pix_fmt, **tags)) as clip:
+        assert clip[0].rgb.min() >= 65533
+        assert clip[0].display().min() == 255
+        assert clip[0].linear().min() > 0.9999
+
+
+@pytest.mark.parametrize(
     ("tags", "colour", "note"),
     [
         ({}, standard("Rec.709"), None),
@@ -118,7 +145,7 @@ def test_rec709_is_shown_by_its_code_values(tmp_path: Path) -> None:
     ],
 )
 def test_tags_of_movies(tags: dict[str, int], colour: Colour, note: str | None, tmp_path: Path) -> None:
-    planes = np.full((3, 64, 96), 400, np.uint16)
+    planes = [np.full((64, 96), 400, np.uint16)] * 3
     path = write_planes(tmp_path / "a.mkv", planes, "yuv444p10le", **tags)
     with open_clip(path) as clip:
         assert clip.colour == colour
@@ -285,7 +312,7 @@ def test_integer_samples_are_those_of_opencv(pixels: NDArray[Any], suffix: str, 
 def test_movie_samples_are_those_of_the_planes(pix_fmt: str, space: str | None, tmp_path: Path) -> None:
     bits = 10 if "10" in pix_fmt else 16
     planes = np.random.default_rng(5).integers(0, 1 << bits, (3, 48, 64), dtype=np.uint16)
-    path = write_planes(tmp_path / "a.mkv", planes, pix_fmt)
+    path = write_planes(tmp_path / "a.mkv", [*planes], pix_fmt)
     with open_clip(path, space) as clip:
         assert clip.colour.name == (space or "sRGB")
         rgb = clip[0].rgb >> (16 - bits)

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from trackmatte.color import Colour
 from trackmatte.media.colour_tags import UNTAGGED, movie_colour
 
+FULL_RANGE = 2
+"""AVCOL_RANGE_JPEG"""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -23,6 +26,8 @@ class Look:
     """(width, height) in the file."""
     deep: bool
     """More than 8 bits per channel."""
+    filled: int
+    """Upper bits that FFmpeg fills of 16-bit values: see `_fill`."""
     turns: int
     """Quarter turns counter-clockwise that show the picture upright."""
     mirrored: bool
@@ -71,7 +76,9 @@ def look_of(
         )
     deep = max(p.bits for p in parts) > 8
     size = sum(plane.buffer_size for plane in picture.planes)
-    return Look((picture.width, picture.height), deep, turns, mirrored, size, tuple(notes), colour)
+    return Look(
+        (picture.width, picture.height), deep, _filled(picture), turns, mirrored, size, tuple(notes), colour
+    )
 
 
 def needs_709(picture: av.VideoFrame) -> bool:
@@ -97,6 +104,23 @@ def to_rgb(picture: av.VideoFrame, look: Look) -> NDArray[Any]:
     """Convert a picture to (H, W, 3) uint8 or uint16 RGB, full range, upright."""
     source: dict[str, Any] = {"src_colorspace": "ITU709"} if needs_709(picture) else {}
     rgb: NDArray[Any] = picture.to_ndarray(format="rgb48le" if look.deep else "rgb24", **source)
+    if look.deep and look.filled < 16:
+        _fill(rgb, look.filled)
     if look.mirrored:
         rgb = rgb[:, ::-1]
     return np.ascontiguousarray(np.rot90(rgb, look.turns)) if look.turns or look.mirrored else rgb
+
+
+def _filled(picture: av.VideoFrame) -> int:
+    """Return how many upper bits of a 16-bit value FFmpeg fills when it converts a deep picture to RGB."""
+    bits: int = max(p.bits for p in picture.format.components)
+    if picture.format.is_rgb:
+        return 16
+    whole = picture.color_range == FULL_RANGE or len(picture.format.components) < 3
+    return bits if whole else 8
+
+
+def _fill(rgb: NDArray[Any], filled: int) -> None:
+    """Bring white to 65535, in place: FFmpeg leaves it at 255 * 256, in full range at the shifted code."""
+    np.minimum(rgb, (1 << 16) - (1 << (16 - filled)), out=rgb)
+    rgb += rgb >> filled
