@@ -21,6 +21,8 @@ Curve = Literal[
 REC709, REC2020, P3 = "Linear Rec.709 (sRGB)", "Linear Rec.2020", "Linear P3-D65"
 WHITE = 203.0
 """Luminance in cd/m² of the HDR level that counts as linear 1 (reference white of ITU-R BT.2408)."""
+EIGHT = ((np.arange(1 << 16, dtype=np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+"""(65536,) the 8-bit value nearest to every 16-bit one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Colour:
         if rgb.dtype == np.uint8 and self.coded_for_display:
             return rgb
         if rgb.dtype == np.uint16 and self.coded_for_display:
-            return ((rgb.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+            return EIGHT[rgb]
         if not np.issubdtype(rgb.dtype, np.integer) and not np.isfinite(rgb).all():
             rgb = np.nan_to_num(rgb, nan=0.0, posinf=1.0, neginf=0.0)
         if self.coded_for_display:

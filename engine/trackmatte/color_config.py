@@ -100,6 +100,7 @@ def processor(identity: str, transform: Any, *, inverse: bool = False) -> Any:
         raise _refusal(identity, error) from error
 
 
+@cache
 def shown_from(identity: str, space: str) -> Any:
     """Return the processor from a space of any configuration to `SHOWN`.
 

@@ -16,6 +16,8 @@ from trackmatte.media.colour_tags import UNTAGGED, movie_colour
 
 FULL_RANGE = 2
 """AVCOL_RANGE_JPEG"""
+STRIP = 16
+"""Rows worked on at a time, so that they stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -122,5 +124,7 @@ def _filled(picture: av.VideoFrame) -> int:
 
 def _fill(rgb: NDArray[Any], filled: int) -> None:
     """Bring white to 65535, in place: FFmpeg leaves it at 255 * 256, in full range at the shifted code."""
-    np.minimum(rgb, (1 << 16) - (1 << (16 - filled)), out=rgb)
-    rgb += rgb >> filled
+    for top in range(0, len(rgb), STRIP):
+        strip = rgb[top : top + STRIP]
+        np.minimum(strip, (1 << 16) - (1 << (16 - filled)), out=strip)
+        strip += strip >> filled
