@@ -66,7 +66,7 @@ class Colour:
         if rgb.dtype == np.uint8 and self.coded_for_display:
             return rgb
         if rgb.dtype == np.uint16 and self.coded_for_display:
-            return EIGHT[rgb]
+            return np.asarray(EIGHT[rgb])
         if not np.issubdtype(rgb.dtype, np.integer) and not np.isfinite(rgb).all():
             rgb = np.nan_to_num(rgb, nan=0.0, posinf=1.0, neginf=0.0)
         if self.coded_for_display:
