@@ -11,6 +11,7 @@ import pymatting
 import pytest
 from numpy.typing import NDArray
 
+from trackmatte.color import Curve, standard
 from trackmatte.errors import UsageError
 from trackmatte.frame import Frame
 from trackmatte.mask import Mask
@@ -181,7 +182,7 @@ class TestEveryRefiner:
         plate[60, 40:120] = np.nan
         plate[20:40, 80] = np.inf
         plate[80:90, 80] = -np.inf
-        alpha = self.refine(name, frame_of(plate, transfer="linear"), mask_of(inside))
+        alpha = self.refine(name, frame_of(plate, colour=standard("linear")), mask_of(inside))
         assert np.abs(alpha - truth).mean() < 0.03
 
     def test_log_odds_that_are_not_numbers(self, name: str) -> None:
@@ -192,13 +193,13 @@ class TestEveryRefiner:
         alpha = self.refine(name, frame_of(rgb), Mask(0, "subject", logits, 1.0))
         assert np.abs(alpha - truth).mean() < 0.03
 
-    @pytest.mark.parametrize("transfer", ["display", "linear", "log"])
+    @pytest.mark.parametrize("curve", ["sRGB", "linear", "Cineon"])
     @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-    def test_plates_of_every_kind(self, name: str, dtype: type[np.generic], transfer: Any) -> None:
+    def test_plates_of_every_kind(self, name: str, dtype: type[np.generic], curve: Curve) -> None:
         rgb, truth, inside = scene()
         top = 65535 if dtype is np.uint16 else 1
         plate = (rgb / 255 * top).astype(dtype)
-        alpha = self.refine(name, frame_of(plate, transfer=transfer), mask_of(inside))
+        alpha = self.refine(name, frame_of(plate, colour=standard(curve)), mask_of(inside))
         assert np.abs(alpha - truth).mean() < 0.03
 
     def test_same_bytes_again(self, name: str) -> None:

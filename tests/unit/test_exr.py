@@ -30,7 +30,7 @@ def mattes(*names: str) -> list[Matte]:
 
 def picture(preset: str = "matte", *names: str, **more: Any) -> Picture:
     if preset == "cutout":
-        more = {"encoding": "linear", "space": "Linear Rec.709 (sRGB)", **more}
+        more = {"encoding": "linear", **more}
     return compose(PRESETS[preset], mattes(*(names or ("subject",))), 1001, **more)
 
 
@@ -122,7 +122,7 @@ def test_lossy_compressions_are_refused_with_the_reason(tmp_path: Path, how: dic
 
 
 def test_values_beyond_half_are_held_not_made_infinite(tmp_path: Path) -> None:
-    bright = Picture(1001, np.full((2, 2, 4), 1e6, np.float32), ("R", "G", "B", "A"), "linear", "ACEScg")
+    bright = Picture(1001, np.full((2, 2, 4), 1e6, np.float32), ("R", "G", "B", "A"), "linear")
     _, channels = read(written(tmp_path, bright, premultiplied=False))
     assert channels["R"].max() == 65504
 

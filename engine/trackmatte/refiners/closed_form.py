@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackmatte.errors import UsageError
-from trackmatte.frame import Frame, to_display
+from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.matte import Matte
 from trackmatte.numerics.guided import guided_filter
@@ -127,7 +127,7 @@ class ClosedFormRefiner:
             return constant_matte(mask, frame.size)
         if min(contour.distance.shape) < SMALLEST:
             return PlainRefiner().refine(frame, mask)
-        shown = to_display(frame.rgb[contour.roi], frame.transfer).astype(np.float32) / np.float32(255)
+        shown = frame.colour.display(frame.rgb[contour.roi]).astype(np.float32) / np.float32(255)
         d, loose = contour.distance, undecided(contour.logits, contour.distance, unit)
         if hair is not None:
             loose = np.maximum(

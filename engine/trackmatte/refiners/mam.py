@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from trackmatte import weights
 from trackmatte.errors import MissingPartError, UsageError
-from trackmatte.frame import Frame, to_display
+from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.matte import Matte
 from trackmatte.refiners.region import Region, bounds_of, guard, region_of
@@ -92,7 +92,7 @@ class MamRefiner:
         region = region or (region_of([bounds], frame.size) if bounds else None)
         if bounds is None or region is None:
             return Matte(mask.index, mask.object, alpha)
-        rgb = np.ascontiguousarray(to_display(region.crop(frame.rgb), frame.transfer))
+        rgb = np.ascontiguousarray(frame.colour.display(region.crop(frame.rgb)))
         if rgb.shape[2] == 1:
             rgb = np.repeat(rgb, 3, axis=2)
         whole = cv2.resize(mask.logits, frame.size, interpolation=cv2.INTER_LINEAR)
