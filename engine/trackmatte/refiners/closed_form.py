@@ -111,9 +111,12 @@ class ClosedFormRefiner:
         frame: Frame,
         mask: Mask,
         hair: NDArray[np.bool_] | None = None,
-        region: Region | None = None,  # noqa: ARG002 (only pixels of the band count)
+        region: Region | None = None,
     ) -> Matte:
-        """Return the matte of ``mask`` on ``frame``; ``hair`` (H, W) widens the band where it is true."""
+        """Return the matte of ``mask`` on ``frame``; ``hair`` (H, W) widens the band where it is true.
+
+        Only pixels near the contour count: a ``region`` that is given changes nothing.
+        """
         unit = self._unit(frame.size, frame.size[0] / max(1, mask.logits.shape[1]))
         region = region_around(mask, frame.size, (DOUBT_WIDTH + 4) * unit)
         return refine_in(region, self.found, frame, mask, hair)

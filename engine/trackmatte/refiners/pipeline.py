@@ -41,10 +41,10 @@ class View:
     @property
     def pixel(self) -> float:
         """Plate pixels that one pixel of the mask spans, across."""
-        return self.frame.size[0] / self.mask.shape[1]
+        return float(self.frame.size[0] / self.mask.shape[1])
 
     def shown(self) -> U8:
-        """Return the plate as (h, w, 3) uint8 sRGB; pixels that are not numbers look like their neighbours."""
+        """Return the plate as (h, w, 3) uint8 sRGB, pixels that are not numbers `filled`."""
         crop: NDArray[Any] = self.region.crop(self.frame.rgb)
         return np.ascontiguousarray(to_display(filled(crop), self.frame.transfer))
 
@@ -55,7 +55,7 @@ class Found(NamedTuple):
     alpha: F32
     """(h, w) in [0, 1]."""
     free: NDArray[np.bool_] | None = None
-    """(h, w) where alpha may go far from the mask, besides brushed hair: the tracker doubts the mask there."""
+    """(h, w) where alpha may go far from the mask, because the tracker doubts it; besides brushed hair."""
 
 
 Core = Callable[[View], Found]
@@ -97,7 +97,7 @@ def refine_in(
 
 
 def filled(rgb: NDArray[Any]) -> NDArray[Any]:
-    """Return (h, w, c) pixels, those with a channel that is not a number as their nearest neighbour that is one.
+    """Return (h, w, c) pixels, those with a channel that is not a number as a nearest one that is whole.
 
     Infinite values stay: they are light and dark beyond the range.
     """
