@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 
 
-def texture(rng: np.random.Generator, size: tuple[int, int], low: tuple[int, ...], high: tuple[int, ...]) -> np.ndarray:
+def texture(
+    rng: np.random.Generator, size: tuple[int, int], low: tuple[int, ...], high: tuple[int, ...]
+) -> np.ndarray:
     """Return blurred noise between two colours, (h, w, 3) uint8."""
     w, h = size
     noise = cv2.GaussianBlur(rng.random((h, w, 3), np.float32), (0, 0), 2)

@@ -144,8 +144,8 @@ def decode(net: torch.nn.Module, features: Features, image_b3ss: Tensor, guide_b
 def merged(scales: Scales, start: NDArray[np.bool_]) -> F32:
     """Return the one matte (s, s) that the mattes of one frame and its mask (s, s) make.
 
-    The rims reach into the subject as well, unlike Matting Anything's: SAM 2's masks err on both sides, training
-    has both, and the refiner's guard keeps the core.
+    The rims reach into the subject as well, unlike Matting Anything's: SAM 2's masks err on both sides,
+    training has both, and the refiner's guard keeps the core.
     """
     os8, os4, os1 = (np.ascontiguousarray(s[0, 0].float().cpu().numpy()) for s in scales)
     return merge(os8, os4, os1, start, twoside=True)

@@ -124,7 +124,7 @@ def read_foreground(path: Path) -> tuple[U8, F32]:
     try:
         image = read_image(path)
     except ValueError as e:
-        raise ClipError(f"{path} cannot be read: {e}; take it out of the data set") from e
+        raise _unreadable(path, str(e)) from e
     if image.rgb.shape[:2] != alpha.shape:
         raise ClipError(f"{path} is turned by an orientation tag or cropped; save it again without")
     rgb: NDArray[Any] = image.rgb
@@ -148,7 +148,7 @@ def read_background(path: Path) -> U8:
     try:
         image = read_image(path)
     except ValueError as e:
-        raise ClipError(f"{path} cannot be read: {e}; take it out of the data set") from e
+        raise _unreadable(path, str(e)) from e
     return to_display(image.rgb, image.transfer)
 
 
@@ -158,8 +158,7 @@ def _read_alpha(path: Path) -> tuple[F32, bool]:
     hints.attribute("oiio:UnassociatedAlpha", 1)
     reader = oiio.ImageInput.open(str(path), hints)
     if reader is None:
-        reason = (oiio.geterror().strip().splitlines() or ["damaged"])[0].rstrip(".")
-        raise ClipError(f"{path} cannot be read: {reason}; take it out of the data set")
+        raise _unreadable(path, oiio.geterror())
     spec = reader.spec()
     channel = spec.alpha_channel
     if channel < 0:
@@ -169,10 +168,15 @@ def _read_alpha(path: Path) -> tuple[F32, bool]:
     problem = reader.geterror()
     reader.close()
     if pixels is None or problem:
-        raise ClipError(f"{path} cannot be read: {problem or 'damaged'}; take it out of the data set")
+        raise _unreadable(path, problem)
     straight = spec.get_int_attribute("oiio:UnassociatedAlpha") == 1
     alpha = np.nan_to_num(np.asarray(pixels, np.float32).reshape(spec.height, spec.width))
     return np.clip(alpha, 0, 1), straight
+
+
+def _unreadable(path: Path, reason: str) -> ClipError:
+    first = (reason.strip().splitlines() or ["damaged"])[0].rstrip(".")
+    return ClipError(f"{path} cannot be read: {first}; take it out of the data set")
 
 
 def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
