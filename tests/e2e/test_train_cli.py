@@ -1,4 +1,4 @@
-"""A decoder trained through the command line learns, reloads, and mattes a clip; micro SAM 2, synthetic set."""
+"""A decoder trained through the command line learns, reloads and mattes a clip; micro SAM 2, synthetic set."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from trackmatte.training.dataset import Dataset, Sample  # noqa: E402
 from trackmatte.training.validate import Validation  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
-SIDE, STEPS = 64, 100
+SIDE, STEPS = 64, 60
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,7 +66,10 @@ def sam2(folder: Path) -> tuple[str, ...]:
 
 def train(folder: Path, sam2: tuple[str, ...], out: Path, *more: object, steps: int = STEPS) -> int:
     size = ("--size", SIDE, "--batch", 2, "--steps", steps, "--val-count", 8, "--workers", 1)
-    return run("train-refiner", folder / "set", "--out", out, *sam2, *size, "--log-every", steps // 2, *more)
+    rate = ("--rate", 2e-3)
+    return run(
+        "train-refiner", folder / "set", "--out", out, *sam2, *size, *rate, "--log-every", steps // 2, *more
+    )
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +174,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(
     assert (tmp_path / "a" / "log.csv").read_bytes() == (tmp_path / "b" / "log.csv").read_bytes()
 
 
-def test_a_val_folder_is_what_is_measured(folder: Path, sam2: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_val_folder_is_what_is_measured(sam2: tuple[str, ...], tmp_path: Path) -> None:
     cutouts.write(tmp_path / "set", fg=2, bg=1)
     cutouts.write(tmp_path / "set" / "val", fg=1, bg=1, seed=9)
     assert train(tmp_path, sam2, tmp_path / "out", steps=2) == 0

@@ -76,7 +76,7 @@ def test_composites_are_subject_over_background() -> None:
         assert (truth > 0.5).mean() >= augment.LEAST
         subject = plate[truth == 1].mean(0)
         over = truth[..., None] * subject + (1 - truth[..., None]) * (0, 0, 200)
-        np.testing.assert_allclose(plate + 0.0, over, atol=1)
+        np.testing.assert_allclose(plate + 0.0, over, atol=2)
         np.testing.assert_array_equal(
             plate[truth == 0], np.broadcast_to((0, 0, 200), plate[truth == 0].shape)
         )
