@@ -1,4 +1,4 @@
-"""A decoder trained through the command line learns, reloads and mattes a clip; micro SAM 2, synthetic set."""
+"""A decoder trained by command learns, reloads and mattes a clip; micro SAM 2, synthetic set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
-from tests import cutouts, disc
+from tests import cutouts
 from trackmatte import weights
 from trackmatte.cli import main
 
@@ -117,28 +117,37 @@ def test_with_the_wrong_alphas_it_does_not(
     assert last["loss"] > 1.5 * rows(trained)[-1]["loss"]
 
 
+def plates(folder: Path) -> tuple[str, np.ndarray]:
+    """Write three frames of a cut-out drifting over a background; return their pattern and the first alpha."""
+    rng = np.random.default_rng(77)
+    rgba = cutouts.cutout(rng, 128).astype(np.float32)
+    back = cutouts.texture(rng, (192, 128), (10, 40, 60), (70, 150, 190)).astype(np.float32)
+    alphas = []
+    for i in range(3):
+        moved = np.pad(rgba, ((0, 0), (30 + 2 * i, 34 - 2 * i), (0, 0)))
+        alpha = moved[..., 3:] / 255
+        plate = moved[..., :3] * alpha + back * (1 - alpha)
+        assert cv2.imwrite(str(folder / f"p.{i:04d}.png"), np.rint(plate[..., ::-1]).astype(np.uint8))
+        alphas.append(alpha[..., 0])
+    return str(folder / "p.####.png"), alphas[0]
+
+
 def test_it_mattes_a_clip_better_than_the_mask_it_is_given(
     sam2: tuple[str, ...], trained: Path, tmp_path: Path
 ) -> None:
-    clip = disc.write_frames(tmp_path / "plate", 3)
-    mask = disc.write_mask(tmp_path / "mask.png", 0)
-    said = [
-        *(f"{k}={v}" for k, v in zip(("checkpoint", "config"), (sam2[1], sam2[3]), strict=True)),
-        *(f"refiner.{k}={v}" for k, v in zip(("checkpoint", "config"), (sam2[1], sam2[3]), strict=True)),
-        f"refiner.decoder={trained / 'hiera.pt'}",
-    ]
-    sets = [w for s in said for w in ("--set", s)]
-    how = ("--tracker", "sam2", "--refiner", "hiera", *sets, "--mask", mask)
-    assert run("matte", clip, *how, "--out", tmp_path / "out") == 0
+    clip, truth = plates(tmp_path)
+    hard = cv2.erode((truth > 0.5).astype(np.float32), np.ones((9, 9)))  # a mask with its edge eaten
+    assert cv2.imwrite(str(tmp_path / "mask.png"), hard * 255)
+    model = [f"checkpoint={sam2[1]}", f"config={sam2[3]}"]
+    said = [*model, *(f"refiner.{m}" for m in model), f"refiner.decoder={trained / 'hiera.pt'}"]
+    how = ("--tracker", "sam2", "--refiner", "hiera", *(w for s in said for w in ("--set", s)))
+    assert run("matte", clip, *how, "--mask", tmp_path / "mask.png", "--out", tmp_path / "out") == 0
     files = sorted((tmp_path / "out").glob("*.exr"))
     assert len(files) == 3
     alphas = [oiio.ImageBuf(str(f)).get_pixels("float")[..., 3] for f in files]
-    truth = disc.alpha_at(0, (160, 96))
-    hard = (truth > 0.5).astype(np.float32)
-    assert np.abs(alphas[0] - truth).mean() < 0.025
-    assert 0.02 < ((alphas[0] > 0) & (alphas[0] < 1)).mean() < 0.4
-    assert (cv2.erode(alphas[0], None, iterations=1)[hard == 0] < 1).all()
-    doc = json.loads((tmp_path / "out" / "plate.shot.json").read_text())
+    assert all(0 <= a.min() <= a.max() <= 1 for a in alphas)
+    assert np.abs(alphas[0] - truth).mean() < 0.8 * np.abs(hard - truth).mean()
+    doc = json.loads((tmp_path / "out" / "p.shot.json").read_text())
     assert doc["refiner"]["name"] == "hiera"
     assert doc["refiner"]["settings"]["image_size"] == SIDE
     assert len(doc["refiner"]["settings"]["sha256"]) == 64
