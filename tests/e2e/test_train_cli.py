@@ -118,7 +118,7 @@ def test_with_the_wrong_alphas_it_does_not(
 
 
 def plates(folder: Path) -> tuple[str, np.ndarray]:
-    """Write three frames of a cut-out drifting over a background; return their pattern and the first alpha."""
+    """Write three frames of a cut-out drifting over a background; return pattern and first alpha."""
     rng = np.random.default_rng(77)
     rgba = cutouts.cutout(rng, 128).astype(np.float32)
     back = cutouts.texture(rng, (192, 128), (10, 40, 60), (70, 150, 190)).astype(np.float32)
