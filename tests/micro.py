@@ -108,7 +108,7 @@ def mam(folder: Path, seed: int = 0) -> dict[str, Any]:
     if not files["encoder"].exists():
         torch.manual_seed(seed)
         torch.save(build_sam(SIZES["micro"]).state_dict(), files["encoder"])
-        net = _m2m_weights(M2M())
+        net = m2m_weights(M2M())
         torch.save({"state_dict": {f"module.{k}": v for k, v in net.items()}}, files["checkpoint"])
     return {**{k: str(v) for k, v in files.items()}, "size": "micro"}
 
@@ -123,13 +123,13 @@ def hiera(folder: Path, seed: int = 0) -> dict[str, Any]:
     if not path.exists():
         torch.manual_seed(seed)
         net = M2M(HIERA)
-        net.load_state_dict(_m2m_weights(net))
+        net.load_state_dict(m2m_weights(net))
         checkpoint = Path(sam2["checkpoint"])
         write_decoder(path, net, Encoder(checkpoint.name, file_sha256(checkpoint), SIZE), 0)
     return {**sam2, "decoder": str(path)}
 
 
-def _m2m_weights(m2m: torch.nn.Module) -> dict[str, torch.Tensor]:
+def m2m_weights(m2m: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Return random weights for a decoder."""
     net = {k: _m2m_values(k, v) for k, v in m2m.state_dict().items()}
     for k in list(net):

@@ -124,7 +124,7 @@ def test_features_are_the_pyramid_before_memory(refiner: HieraRefiner) -> None:
 def test_every_level_counts_and_folding_changes_nothing() -> None:
     torch.manual_seed(3)
     net = M2M(HIERA)
-    net.load_state_dict(micro._m2m_weights(net))
+    net.load_state_dict(micro.m2m_weights(net))
     net.eval()
     shapes = [(2, 256, 2, 3), (2, 3, 32, 48), (2, 1, 8, 12), (2, 64, 4, 6), (2, 32, 8, 12)]
     given = [torch.randn(s) for s in shapes]

@@ -29,7 +29,7 @@ U8 = NDArray[np.uint8]
 FOREGROUNDS = (".png", ".exr", ".tif", ".tiff")
 BACKGROUNDS = (".jpg", ".jpeg", ".png", ".exr", ".tif", ".tiff")
 LAYOUT = "a data set is DATASET/fg/*.png, *.exr or *.tif with alpha, and DATASET/bg/*.jpg or any of these"
-KEPT = 32
+KEPT = 8
 """Decoded pictures of each kind that stay in memory."""
 
 
