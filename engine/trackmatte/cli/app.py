@@ -38,6 +38,7 @@ from trackmatte.cli.prompts import parse_prompt
 from trackmatte.cli.qc import qc
 from trackmatte.cli.report import Report
 from trackmatte.cli.still import matte_still
+from trackmatte.cli.train import train_refiner
 from trackmatte.cli.work import (
     check_writable,
     clip_stem,
@@ -171,6 +172,7 @@ def check_same(shot: Shot) -> None:
 
 
 app.command(matte_still, name="matte-still")
+app.command(train_refiner, name="train-refiner")
 
 
 @app.command

@@ -128,8 +128,10 @@ def _origin(
 ) -> str:
     """Return the hash of all that makes a picture."""
     mattes = [shot.matte_key(o, number) for o in objects]
-    colours = [look.space, look.foreground, shot.clip.identity()] if preset.foreground else []
-    return digest("picture", VERSION, form, preset.name, list(objects), mattes, colours, number)
+    clip = shot.clip
+    colours = [look.space, look.foreground, clip.identity(), clip.colour.identity]
+    plate = colours if preset.foreground else []
+    return digest("picture", VERSION, form, preset.name, list(objects), mattes, plate, number)
 
 
 def _nothing(shot: ShotBook, obj: str) -> Matte:
