@@ -17,6 +17,8 @@ from trackmatte.cli.options import (
     Clip,
     FormatOption,
     FrameOption,
+    Grid,
+    Handles,
     MaskOption,
     ObjectOption,
     OnError,
@@ -108,6 +110,8 @@ def matte(
     refiner: RefinerOption = "auto",
     steady: Steady = 0.0,
     frames: RangeOption = None,
+    handles: Handles = 0,
+    grid: Grid = None,
     on_error: OnError = "stop",
     form: FormatOption = "exr",
     overwrite: Overwrite = False,
@@ -128,10 +132,12 @@ def matte(
         refiner=refiner,
         settings=settings,
         frames=frames,
+        handles=handles,
+        grid=grid,
         on_error=on_error,
     ) as shot:
         shot.doc.steady = steady
-        number = frame if frame is not None else shot.numbers()[0]
+        number = frame if frame is not None else shot.numbers(handles=False)[0]
         prompt = parse_prompt(number, obj, shot.clip.size, point=point, box=box, scribble=scribble, mask=mask)
         if not prompt.selects:
             raise PromptError("nothing says where the subject is; give --box, --point, --scribble or --mask")

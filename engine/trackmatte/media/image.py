@@ -12,6 +12,7 @@ import OpenImageIO as oiio
 from numpy.typing import NDArray
 
 from trackmatte.frame import Transfer
+from trackmatte.media.label import Label
 
 THREADS = 2
 TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True), 8: (1, False)}
@@ -26,6 +27,8 @@ class Image:
     """(H, W, 3) uint8, uint16 or float32, the display window."""
     transfer: Transfer
     notes: tuple[str, ...]
+    aspect: Fraction = Fraction(1)
+    """Width of a pixel over its height, as shown."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -57,11 +60,17 @@ def read_image(path: Path) -> Image:
     turns, mirrored = TURNS.get(spec.get_int_attribute("Orientation", 1), (0, False))
     if turns or mirrored:
         rgb = np.ascontiguousarray(np.rot90(rgb[:, ::-1] if mirrored else rgb, turns))
-    return Image(rgb, _transfer(spec, rgb.dtype), _notes(spec, channels, turns, mirrored))
+    aspect = _aspect(spec)
+    return Image(
+        rgb,
+        _transfer(spec, rgb.dtype),
+        _notes(spec, channels, turns, mirrored),
+        1 / aspect if turns % 2 else aspect,
+    )
 
 
-def read_rate(path: Path) -> Fraction | None:
-    """Return the frame rate that an image's metadata holds (EXR framesPerSecond, DPX frame rate)."""
+def read_timing(path: Path) -> tuple[Fraction | None, Label]:
+    """Return the frame rate (EXR framesPerSecond, DPX frame rate) and the timecode in an image's metadata."""
     reader = _open(path)
     try:
         spec = reader.spec()
@@ -73,8 +82,13 @@ def read_rate(path: Path) -> Fraction | None:
             ),
             None,
         )
+        words = spec.getattribute("smpte:TimeCode")
     finally:
         reader.close()
+    return _rate(value), (int(words[0]), int(words[1])) if words else None
+
+
+def _rate(value: Any) -> Fraction | None:
     if isinstance(value, (tuple, list)) and len(value) == 2 and value[1]:
         rate = Fraction(int(value[0]), int(value[1]))
     elif isinstance(value, (int, float)) and np.isfinite(value):
@@ -188,7 +202,16 @@ def _notes(spec: oiio.ImageSpec, channels: list[int], turns: int, mirrored: bool
         notes.append(
             "The images are turned upright as their orientation tag asks: some software ignores the tag."
         )
-    aspect = spec.get_float_attribute("PixelAspectRatio", 1.0)
-    if aspect > 0 and abs(aspect - 1) > 1e-3:
-        notes.append(f"The images' pixels are not square ({aspect:g}:1): mattes keep the stored pixel grid.")
+    if (aspect := _aspect(spec)) != 1:
+        notes.append(
+            f"The images' pixels are not square ({float(aspect):g}:1): mattes keep the stored pixel grid."
+        )
     return tuple(notes)
+
+
+def _aspect(spec: oiio.ImageSpec) -> Fraction:
+    """Return a pixel's width over its height as stored; 1 where the file says nothing sensible."""
+    stored = spec.get_float_attribute("PixelAspectRatio", 1.0)
+    if abs(stored - 1) > 1e-3 and 0.01 <= stored <= 100:
+        return Fraction(stored).limit_denominator(10_000)
+    return Fraction(1)

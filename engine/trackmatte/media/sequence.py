@@ -15,7 +15,8 @@ import OpenImageIO as oiio
 
 from trackmatte.errors import ClipError, FrameError
 from trackmatte.frame import Frame
-from trackmatte.media.image import Image, bound_threads, read_image, read_rate
+from trackmatte.media.image import Image, bound_threads, read_image, read_timing
+from trackmatte.media.label import read_label
 from trackmatte.media.source import FrameSource, OnError
 
 MOVIE_LIKE = {
@@ -132,8 +133,13 @@ class ImageSequence(FrameSource):
         self.size = first.size
         digits = re.search(r"(\d+)\D*$", self._path(0).stem)
         self.padding = len(digits[1]) if digits else 4
-        self.rate = read_rate(self._path(self._first)) or Fraction(24)
-        self.notes = (*first.notes, *self._gap_notes())
+        self.pixel_aspect = first.aspect
+        rate, label = read_timing(self._path(self._first))
+        self.rate = rate or Fraction(24)
+        found, unread = read_label(label, self.rate)
+        # The first file may be one that cannot be read.
+        self.timecode = found and found.advanced(low - self.numbers[self._first])
+        self.notes = (*first.notes, *self._gap_notes(), *unread)
 
     def _walk(self, start: int, stop: int, step: Literal[1, -1]) -> Iterator[Frame | FrameError]:
         for i in range(start, stop)[::step]:

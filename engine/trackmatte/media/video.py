@@ -11,6 +11,7 @@ from typing import Literal
 
 from trackmatte.errors import ClipError, FrameError
 from trackmatte.frame import Frame
+from trackmatte.media.label import movie_label, read_label
 from trackmatte.media.source import FrameSource, OnError
 from trackmatte.media.video_decode import (
     Picture,
@@ -47,6 +48,7 @@ class Movie(FrameSource):
             rate = stream.average_rate or stream.guessed_rate or 24
             aspect = stream.sample_aspect_ratio
             alpha = stream.metadata.get("alpha_mode") == "1"
+            label = movie_label(movie, stream)
         if index.ordinal:
             index = MovieIndex.untimed(count_pictures(path), 1 / Fraction(rate))
         if not len(index):
@@ -58,7 +60,26 @@ class Movie(FrameSource):
         self.length = len(index)
         self.numbers = range(self.length)
         self.missing = ()
-        self.notes = (*self._look.notes, *_timing_notes(index))
+        self.pixel_aspect = Fraction(aspect or 1)
+        if self._look.turns % 2:
+            self.pixel_aspect = 1 / self.pixel_aspect
+        self.timecode, unread = read_label(label, self.rate)
+        self.notes = (*self._look.notes, *_timing_notes(index), *unread)
+
+    def on_grid(self, rate: Fraction) -> list[int]:
+        """Return the stored frame that is shown at each time k / rate from the movie's first frame on.
+
+        Raises
+        ------
+        ClipError : that would be more frames than any clip has.
+        """
+        try:
+            return self._index.on_grid(rate)
+        except ValueError as error:
+            raise ClipError(
+                f"{self.path} would have {error} on a grid of {rate} fps, so its times are damaged: "
+                "rewrite it, or read it without --grid."
+            ) from error
 
     def _walk(self, start: int, stop: int, step: Literal[1, -1]) -> Iterator[Frame | FrameError]:
         block = stop - start if step == 1 else self._block()
@@ -143,7 +164,10 @@ class Movie(FrameSource):
 def _timing_notes(index: MovieIndex) -> list[str]:
     notes = []
     if index.gaps is None:
-        notes.append("The movie's frame rate varies: every stored frame is used once, whatever its duration.")
+        notes.append(
+            "The movie's frame rate varies: every stored frame is used once, whatever its duration; "
+            "--grid RATE takes a host's frames instead."
+        )
     elif index.gaps:
         after = ", ".join(map(str, index.gaps[:8]))
         notes.append(f"The movie has gaps in time after frame {after}: frames may be missing there.")

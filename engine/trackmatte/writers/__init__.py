@@ -27,6 +27,8 @@ class Delivery:
     """Replace files that exist and are not ours to resume."""
     origin: str = ""
     """Hash of the shot settings that made the pixels; kept in the file where the format can."""
+    cut: tuple[int, int] | None = None
+    """In and out, source numbers; files outside are handles."""
 
     def path(self, number: int, suffix: str) -> Path:
         """Return the file of source frame ``number``."""

@@ -33,6 +33,8 @@ class ExrWriter:
             "trackmatte:frame": number,
             "trackmatte:origin": self.delivery.origin,
         }
+        if self.delivery.cut:
+            attributes["trackmatte:in"], attributes["trackmatte:out"] = self.delivery.cut
         rgba = np.repeat(matte.alpha[..., None], 4, axis=2)
         write_image(path, rgba, attributes, "half")
         return path
