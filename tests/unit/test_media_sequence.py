@@ -11,7 +11,8 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
-from tests.media_maker import counter_image, read_counter, write_counters, write_image
+from tests.counters import counter_image, read_counter
+from tests.media_maker import write_counters, write_image
 from trackmatte.errors import ClipError, FrameError
 from trackmatte.media import open_clip
 
