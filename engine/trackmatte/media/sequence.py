@@ -73,8 +73,9 @@ def find_files(place: Path) -> dict[int, Path]:
 
 
 def _number_of(path: Path) -> int:
-    numbers = fileseq.FileSequence(str(path)).frameSet()
-    return int(next(iter(numbers))) if numbers else 0
+    """Return the number in the name of a single image: plate.7.png, plate_1001.png; 0 if it has none."""
+    found = re.search(r"\.(-?\d+)$|(?<![\dvV])(\d{3,})$", path.stem, re.ASCII)
+    return int(found[1] or found[2]) if found else 0
 
 
 def _in_folder(folder: Path) -> dict[int, Path]:
@@ -87,7 +88,12 @@ def _in_folder(folder: Path) -> dict[int, Path]:
         raise ClipError(
             f"The folder {folder} holds {len(found)} sequences ({listed}): name the one you mean."
         )
-    return _numbered(found[0])
+    only = found[0]
+    if only.basename()[-1:].isalnum() and max(only.frameSet() or [1]) <= 0:
+        # To fileseq, plate-1001.png is frame -1001.
+        digits = "#" * max(1, only.zfill() - 1)
+        return _matching(folder / f"{only.basename()}-{digits}{only.extension()}")
+    return _numbered(only)
 
 
 def _matching(place: Path) -> dict[int, Path]:
@@ -132,7 +138,7 @@ class ImageSequence(FrameSource):
         self._first, first = self._first_image()
         self.size = first.size
         digits = re.search(r"(\d+)\D*$", self._path(0).stem)
-        self.padding = len(digits[1]) if digits else 4
+        self.padding = len(digits[1]) + (low < 0) if digits else 4
         self.pixel_aspect = first.aspect
         rate, label = read_timing(self._path(self._first))
         self.rate = rate or Fraction(24)
