@@ -112,7 +112,12 @@ def _open(path: Path) -> oiio.ImageInput:
 
 
 def _first_line(text: str) -> str:
-    return (text.strip().splitlines() or ["damaged"])[0].rstrip(".")
+    return _readable((text.strip().splitlines() or ["damaged"])[0].rstrip("."))
+
+
+def _readable(text: str) -> str:
+    """Return text from a file, which may hold any bytes, so that every terminal can print it."""
+    return "".join(c if c.isprintable() else "?" for c in text)[:200]
 
 
 def _picture_part(reader: oiio.ImageInput) -> tuple[int, oiio.ImageSpec, list[int]]:
@@ -127,7 +132,7 @@ def _picture_part(reader: oiio.ImageInput) -> tuple[int, oiio.ImageSpec, list[in
         names += spec.channelnames
         part += 1
     reader.geterror()
-    raise ValueError(f"no R, G, B or Y channels among {', '.join(names[:12])}")
+    raise ValueError(f"no R, G, B or Y channels among {_readable(', '.join(names[:12]))}")
 
 
 def _channels(names: list[str]) -> list[int]:
@@ -197,7 +202,7 @@ def _notes(spec: oiio.ImageSpec, channels: list[int], turns: int, mirrored: bool
         notes.append("The images have an alpha channel: it is ignored.")
     chosen = [spec.channelnames[c] for c in channels]
     if "." in chosen[0]:
-        notes.append(f"The picture is taken from the channels {', '.join(chosen)}.")
+        notes.append(f"The picture is taken from the channels {_readable(', '.join(chosen))}.")
     if turns or mirrored:
         notes.append(
             "The images are turned upright as their orientation tag asks: some software ignores the tag."

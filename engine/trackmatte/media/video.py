@@ -27,6 +27,8 @@ from trackmatte.media.video_pixels import look_of, to_rgb
 BLOCK_BYTES = 192 << 20
 """Decoded pictures that backward reading holds at once, in bytes; at least 4 and at most 64 frames."""
 HASH_BYTES = 1 << 20
+MOST_RATE = 1000
+"""Frames per second above which the rate stored is damaged."""
 
 
 class Movie(FrameSource):
@@ -45,7 +47,8 @@ class Movie(FrameSource):
         with open_movie(path) as movie:
             stream = video_stream(movie)
             index = build_index(movie, stream)
-            rate = stream.average_rate or stream.guessed_rate or 24
+            rates = (stream.average_rate, stream.guessed_rate)
+            rate = next((r for r in rates if r and 0 < r <= MOST_RATE), Fraction(24))
             aspect = stream.sample_aspect_ratio
             alpha = stream.metadata.get("alpha_mode") == "1"
             label = movie_label(movie, stream)
@@ -177,6 +180,8 @@ def _timing_notes(index: MovieIndex) -> list[str]:
         notes.append(
             f"{index.unreachable} frames before the first keyframe cannot be decoded: they are left out."
         )
+    if index.overpromised:
+        notes.append("The movie's header is damaged: how many frames it should hold is not known.")
     if index.cut:
         notes.append(f"The file is cut off: at least {index.cut} frames at its end are missing.")
     return notes

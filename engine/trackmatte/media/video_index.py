@@ -17,6 +17,9 @@ STREAMS = ("mpegts", "mpeg", "rtp", "rtsp")
 MOST_ON_GRID = 10_000_000
 """Frames above which a movie's times are taken for damaged: a day at 115 fps."""
 
+MOST_CUT = 500_000
+"""Missing frames, almost six hours of them, above which the header that promises them is damaged."""
+
 MAX_REORDER = 16
 """Most pictures that H.264 and HEVC may reorder."""
 
@@ -50,6 +53,8 @@ class MovieIndex:
     """How long the last frame is shown, in units of ``time_base``; 0 if the file does not say."""
     cut: int = 0
     """Frames at the end that the header promises and the file does not hold."""
+    overpromised: bool = False
+    """True if the header promises so many more that it is damaged; they are not counted."""
     unreachable: int = 0
     """Frames left out at the start because they come before the first keyframe."""
 
@@ -164,7 +169,8 @@ def build_index(movie: av.container.InputContainer, stream: av.video.stream.Vide
     keys = [(i, t[0] if t[1] is None else min(t[0], t[1])) for i, t in enumerate(kept) if t[2]]
     # A MOV's table is without what its edit list leaves out; other containers' tables list keyframes only.
     promised = len(stream.index_entries) if kind.startswith("mov") else stream.frames
-    cut = max(0, promised - len(packets))
+    missing = max(0, promised - len(packets))
+    cut = missing if missing <= MOST_CUT else 0
     pts, order = _with_cut(pts, order, cut)
     return MovieIndex(
         pts=pts,
@@ -178,6 +184,7 @@ def build_index(movie: av.container.InputContainer, stream: av.video.stream.Vide
         seekable=kind != "mpeg" and not (cut and kind == "avi"),
         doubtful=kind in STREAMS,
         cut=cut,
+        overpromised=missing > MOST_CUT,
         unreachable=len(timed) - len(kept),
     )
 
