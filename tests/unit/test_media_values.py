@@ -52,7 +52,9 @@ def write_yuv(
     frame.color_range = 2 if full else 1
     with av.open(str(path), "w") as out:
         stream = out.add_stream(
-            codec, rate=24, options={"threads": "1", "x265-params": "log-level=none:lossless=1"}
+            codec,
+            rate=24,
+            options={"threads": "1", "x265-params": "log-level=none:lossless=1:pools=1:frame-threads=1"},
         )
         stream.width, stream.height, stream.pix_fmt = w, h, pix_fmt
         stream.codec_context.color_range = 2 if full else 1
@@ -95,21 +97,20 @@ def test_ffv1_of_every_depth_and_range(
     error = np.abs(got / np.iinfo(got.dtype).max - rgb)
     if bits > 8 and "444" not in pix_fmt:
         error = np.delete(error, [c for e in range(20, 160, 20) for c in (e - 1, e, e + 1, e - 2)], 1)
-    assert error.max() <= (1.6 / 255 if bits == 8 else 2.5 / 1023), error.max()
+    assert error.max() <= (1.6 / 255 if bits == 8 else 1.4 / 1023), error.max()
 
 
-@pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
-def test_lossless_hevc_10_bit(full: bool, tmp_path: Path) -> None:
+def test_lossless_hevc_10_bit(tmp_path: Path) -> None:
     rgb = patches(160, 96)
-    yuv = to_yuv(rgb, "709", 10, full)
-    path = write_yuv(tmp_path / "a.mp4", yuv, "yuv444p10le", "libx265", matrix="709", full=full)
+    yuv = to_yuv(rgb, "709", 10, full=False)
+    path = write_yuv(tmp_path / "a.mp4", yuv, "yuv444p10le", "libx265", matrix="709", full=False)
     with open_clip(path) as clip:
-        assert np.abs(clip[0].rgb / 65535 - rgb).max() <= 2.5 / 1023
+        assert np.abs(clip[0].rgb / 65535 - rgb).max() <= 1.4 / 1023
 
 
 def test_prores_4444_decodes_as_twelve_bits(tmp_path: Path) -> None:
-    ramp = np.repeat(np.linspace(0, 1, 256)[None, :, None], 64, 0) * np.ones(3)
-    yuv = to_yuv(ramp, "709", 10, False)
+    ramp = np.repeat(np.linspace(0, 1, 1024)[None, :, None], 64, 0) * np.ones(3)
+    yuv = to_yuv(ramp, "709", 10, full=False)
     path = write_yuv(tmp_path / "a.mov", yuv, "yuva444p10le", "prores_ks", matrix="709", full=False)
     with av.open(str(path)) as movie:
         assert next(movie.decode(video=0)).format.name == "yuva444p12le"
@@ -117,16 +118,14 @@ def test_prores_4444_decodes_as_twelve_bits(tmp_path: Path) -> None:
         got = clip[0].rgb
         assert got.dtype == np.uint16
         assert np.abs(got / 65535 - ramp).max() < 0.004
-        assert len(np.unique(got[:, :, 1])) > 300  # more than eight bits can hold
+        assert len(np.unique(got[:, :, 1])) > 600  # more than eight bits can hold
         assert any("alpha" in n for n in clip.notes)
 
 
 @pytest.mark.parametrize("size", [(161, 97), (35, 33), (17, 64)])
-@pytest.mark.parametrize("codec", ["ffv1", "libx265"])
+@pytest.mark.parametrize("codec", ["ffv1", "libvpx-vp9"])
 def test_odd_sizes_with_subsampled_chroma(codec: str, size: tuple[int, int], tmp_path: Path) -> None:
     w, h = size
-    if codec == "libx265" and min(size) < 32:
-        pytest.skip("x265 encodes no such picture")
     rgb = np.full((h, w, 3), (0.8, 0.4, 0.2))
     rgb[:, w // 2 :] = 0.6
     yuv = to_yuv(rgb, "709", 8, False)

@@ -15,6 +15,8 @@ from trackmatte.frame import Transfer
 from trackmatte.media.label import Label
 
 THREADS = 2
+MOST_PIXELS = 1 << 28
+"""16384 by 16384."""
 TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True), 8: (1, False)}
 """EXIF orientation: (quarter turns counter-clockwise, mirrored first)."""
 
@@ -128,11 +130,19 @@ def _picture_part(reader: oiio.ImageInput) -> tuple[int, oiio.ImageSpec, list[in
         spec = reader.spec()
         channels = _channels(list(spec.channelnames))
         if channels:
+            _check_size(spec)
             return part, spec, channels
         names += spec.channelnames
         part += 1
     reader.geterror()
     raise ValueError(f"no R, G, B or Y channels among {_readable(', '.join(names[:12]))}")
+
+
+def _check_size(spec: oiio.ImageSpec) -> None:
+    """Refuse a header that claims more pixels than a picture has, before memory is taken for them."""
+    for w, h in ((spec.width, spec.height), (spec.full_width, spec.full_height)):
+        if w * h > MOST_PIXELS:
+            raise ValueError(f"its header claims {w}x{h} pixels")
 
 
 def _channels(names: list[str]) -> list[int]:

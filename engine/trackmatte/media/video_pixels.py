@@ -8,11 +8,14 @@ from fractions import Fraction
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 UNTAGGED = 2
 """AVCOL_SPC_UNSPECIFIED"""
+FULL = 2
+"""AVCOL_RANGE_JPEG"""
 HDR = {16: "PQ", 18: "HLG"}
 
 
@@ -31,6 +34,8 @@ class Look:
     bytes: int
     """Size of one decoded picture in memory."""
     notes: tuple[str, ...]
+    white: int = 65535
+    """What full white comes out of FFmpeg's 16-bit conversion as."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -64,7 +69,28 @@ def look_of(picture: av.VideoFrame, aspect: Fraction | None, *, alpha: bool = Fa
         )
     deep = max(p.bits for p in parts) > 8
     size = sum(plane.buffer_size for plane in picture.planes)
-    return Look((picture.width, picture.height), deep, turns, mirrored, size, tuple(notes))
+    white = _white(picture) if deep else 65535
+    return Look((picture.width, picture.height), deep, turns, mirrored, size, tuple(notes), white)
+
+
+def _white(picture: av.VideoFrame) -> int:
+    """Convert a white picture of the same kind and return what comes out.
+
+    FFmpeg's conversions of deep pictures to 16 bits leave white short: limited range at 65283, ten bits of
+    full range at 65472 (FFmpeg 8.1).
+    """
+    parts = picture.format.components
+    probe = av.VideoFrame(16, 16, picture.format.name)
+    probe.color_range, probe.colorspace = picture.color_range, picture.colorspace
+    full = picture.format.is_rgb or len(parts) < 3 or picture.color_range == FULL
+    if any(part.bits > 16 for part in parts) or len(probe.planes) != len(parts):
+        return 65535  # floating, or packed: those come out exactly
+    unit, kind = 1 << parts[0].bits - 8, ">u2" if picture.format.is_big_endian else "<u2"
+    white = 256 * unit - 1 if full else 235 * unit
+    chroma = white if picture.format.is_rgb else 128 * unit
+    for plane, code in zip(probe.planes, (white, chroma, chroma, white), strict=False):
+        plane.update(np.full(plane.buffer_size // 2, code, kind).tobytes())
+    return int(probe.to_ndarray(format="rgb48le")[8, 8].min()) or 65535
 
 
 def needs_709(picture: av.VideoFrame) -> bool:
@@ -90,6 +116,8 @@ def to_rgb(picture: av.VideoFrame, look: Look) -> NDArray[Any]:
     """Convert a picture to (H, W, 3) uint8 or uint16 RGB, full range, upright."""
     source: dict[str, Any] = {"src_colorspace": "ITU709"} if needs_709(picture) else {}
     rgb: NDArray[Any] = picture.to_ndarray(format="rgb48le" if look.deep else "rgb24", **source)
+    if look.white != 65535:
+        rgb = cv2.multiply(rgb, (65535 / look.white,) * 4)  # rounds and saturates
     if look.mirrored:
         rgb = rgb[:, ::-1]
     return np.ascontiguousarray(np.rot90(rgb, look.turns)) if look.turns or look.mirrored else rgb
