@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import OpenEXR
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from timecode import Timecode as Reference
 
@@ -29,6 +29,7 @@ RATES = {
 DAYS = 2 * 86400 * 60
 
 
+@settings(deadline=None, max_examples=60, database=None)
 @given(name=st.sampled_from(list(RATES)), start=st.integers(0, DAYS), step=st.integers(-DAYS, DAYS))
 @example(name="29.97", start=1799, step=1)
 @example(name="29.97", start=17981, step=1)
@@ -48,6 +49,7 @@ def test_counting_agrees_with_an_independent_implementation(name: str, start: in
     assert Timecode.parse(str(after), rate) == after
 
 
+@settings(deadline=None, database=None)
 @given(name=st.sampled_from(list(RATES)), start=st.integers(0, DAYS))
 def test_non_drop_at_fractional_rates_counts_every_label(name: str, start: int) -> None:
     n = round(RATES[name])

@@ -32,7 +32,7 @@ def open_clip(
     UsageError : ``on_error`` or ``grid`` cannot be meant.
     ClipError : there is no such clip, it cannot be read, or the folder holds several sequences.
     """
-    from trackmatte.media.sequence import ImageSequence, find_files, is_image
+    from trackmatte.media.sequence import ImageSequence, find_files, forbidden, is_image
 
     if on_error not in ("stop", "skip"):
         raise UsageError(f"on_error is {on_error!r}: choose 'stop' or 'skip'.")
@@ -43,7 +43,11 @@ def open_clip(
             "No clip is named: give a movie, a folder of images, or a pattern such as a.####.exr."
         )
     place = Path(path)
-    if place.is_file() and not is_image(place):
+    try:
+        is_file = place.is_file()
+    except PermissionError as error:
+        raise forbidden(place) from error
+    if is_file and not is_image(place):
         from trackmatte.media.video import Movie
 
         movie = Movie(place, on_error=on_error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -105,6 +106,8 @@ def _open(path: Path) -> oiio.ImageInput:
     hints.attribute("oiio:UnassociatedAlpha", 1)  # else straight colours come back multiplied by alpha
     if not path.is_file():
         raise ValueError("there is no such file")
+    if not os.access(path, os.R_OK):
+        raise ValueError("its access rights forbid it")
     if not path.stat().st_size:
         raise ValueError("it is empty")
     reader = oiio.ImageInput.open(str(path), hints)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -64,12 +65,20 @@ def find_files(place: Path) -> dict[int, Path]:
     if place.is_file():
         return {_number_of(place): place}
     try:
+        folder = place if place.is_dir() else place.parent
+        if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+            raise forbidden(folder)
         found = _in_folder(place) if place.is_dir() else _matching(place)
     except PermissionError as error:
-        raise ClipError(f"{place} may not be read: change its access rights.") from error
+        raise forbidden(place) from error
     if not found:
         raise ClipError(f"There is no clip {place}: check its name, or give a pattern such as name.####.exr.")
     return found
+
+
+def forbidden(place: Path) -> ClipError:
+    """Return the error for a place whose access rights forbid reading."""
+    return ClipError(f"{place} may not be read: change its access rights.")
 
 
 def _number_of(path: Path) -> int:
