@@ -113,9 +113,13 @@ class Timecode:
         return Timecode(self.rate, seconds // 3600, seconds // 60 % 60, seconds % 60, frame, self.drop)
 
     def at(self, rate: Fraction) -> Timecode:
-        """Return the last label at another rate that is not after this one in its second; non-drop."""
+        """Return the last label at another rate that is not after this one in its second.
+
+        It is drop frame only if as many labels a second stay.
+        """
         frame = self.frames * round(rate) // self.nominal
-        return Timecode(rate, self.hours, self.minutes, self.seconds, frame)
+        drop = self.drop and round(rate) == self.nominal
+        return Timecode(rate, self.hours, self.minutes, self.seconds, frame, drop)
 
     def packed(self) -> tuple[int, int]:
         """Return the two 32-bit words of OpenEXR's ``timeCode`` attribute (TV60 packing, no user data).

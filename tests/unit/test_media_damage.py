@@ -5,14 +5,15 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from tests.counters import read_counter
-from tests.media_maker import COUNT, damage, encode_audio, packet_spans
+from tests.counters import counter_image, read_counter
+from tests.media_maker import COUNT, damage, encode_audio, encode_counter, packet_spans, write_image
 from trackmatte.errors import ClipError, FrameError, UsageError
 from trackmatte.frame import Frame
 from trackmatte.media import FrameSource, open_clip
@@ -173,3 +174,41 @@ def test_identity_follows_the_content(copy: Callable[[str], Path], tmp_path: Pat
     damage(other, 2000, 50)
     with open_clip(path) as a, open_clip(other) as b:
         assert a.identity() != b.identity()
+
+
+@pytest.mark.parametrize("promised", [2**31 - 1, 20_000_000])
+def test_header_that_promises_absurdly_many_frames(promised: int, copy: Callable[[str], Path]) -> None:
+    path = copy("mpeg4.avi")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"strh") + 8 + 32  # dwLength
+    data[at : at + 4] = promised.to_bytes(4, "little")
+    path.write_bytes(data)
+    with open_clip(path) as clip:
+        assert counters(clip.frames()) == [(i, i) for i in range(COUNT)]
+        assert "header is damaged" in notes(clip)
+
+
+def test_times_that_would_fill_a_grid_without_end(tmp_path: Path) -> None:
+    path = encode_counter(tmp_path / "a.mkv", 3, times=[0, 40, 10**9])
+    with open_clip(path) as clip:
+        assert [n for _, n in counters(clip.frames())] == [0, 1, 2]
+    with pytest.raises(ClipError, match="times are damaged"):
+        open_clip(path, grid=Fraction(60))
+
+
+def test_image_header_that_claims_absurd_sizes(tmp_path: Path) -> None:
+    path = write_image(tmp_path / "a.dpx", counter_image(0))
+    data = bytearray(path.read_bytes())
+    data[1424:1432] = b"\x14" * 8  # the size that the image is said to be cut out of
+    path.write_bytes(data)
+    with pytest.raises(ClipError, match="claims 336860180x336860180 pixels"):
+        open_clip(path)
+
+
+def test_names_in_a_file_are_told_as_text_that_can_be_printed(tmp_path: Path) -> None:
+    pixels = counter_image(0)[:, :, :2].astype(np.float16)
+    path = write_image(tmp_path / "a.exr", pixels, names=["motion.u", "motion.v"])
+    path.write_bytes(path.read_bytes().replace(b"motion.u", b"mo\xc7\x1b\nn.u"))
+    with pytest.raises(ClipError) as error:
+        open_clip(path)
+    assert str(error.value).isprintable()

@@ -115,3 +115,6 @@ def test_at_another_rate_the_second_is_kept() -> None:
     t = Timecode.parse("01:02:03:12", Fraction(24))
     assert str(t.at(Fraction(50))) == "01:02:03:25"
     assert str(t.at(NTSC[24])) == "01:02:03:12"
+    drop = Timecode.parse("00:01:00;02", NTSC[30])
+    assert str(drop.at(Fraction(30))) == "00:01:00;02"
+    assert str(drop.at(NTSC[60])) == "00:01:00:04"
