@@ -18,6 +18,8 @@ from trackmatte.cli.options import (
     BoxOption,
     Clip,
     FrameOption,
+    Grid,
+    Handles,
     InputColorspace,
     MaskOption,
     ObjectOption,
@@ -112,6 +114,8 @@ def matte(
     steady: Steady = 0.0,
     frames: RangeOption = None,
     input_colorspace: InputColorspace = None,
+    handles: Handles = 0,
+    grid: Grid = None,
     on_error: OnError = "stop",
     how: Delivered = Delivered(),  # noqa: B008
     overwrite: Overwrite = False,
@@ -133,10 +137,12 @@ def matte(
         settings=settings,
         frames=frames,
         input_colorspace=input_colorspace,
+        handles=handles,
+        grid=grid,
         on_error=on_error,
     ) as shot:
         shot.doc.steady = steady
-        number = frame if frame is not None else shot.numbers()[0]
+        number = frame if frame is not None else shot.numbers(handles=False)[0]
         prompt = parse_prompt(number, obj, shot.clip.size, point=point, box=box, scribble=scribble, mask=mask)
         if not prompt.selects:
             raise PromptError("nothing says where the subject is; give --box, --point, --scribble or --mask")

@@ -19,6 +19,7 @@ from trackmatte.picture import Picture
 from trackmatte.progress import Progress
 from trackmatte.shot.book import ShotBook
 from trackmatte.shot.cache import digest
+from trackmatte.timecode import Timecode
 from trackmatte.writers import Writer
 from trackmatte.writers.behind import WriteBehind
 from trackmatte.writers.presets import Preset, compose
@@ -64,7 +65,15 @@ def deliver(
                 mattes, note = [_nothing(shot, o) for o in objects], "the clip has no such frame: left empty"
             if preset.foreground:
                 mattes = [coloured(m, frame, look) for m in mattes]
-            made = picture(preset, mattes, number, shot.clip.colour, look, origin=origins.get(number, ""))
+            made = picture(
+                preset,
+                mattes,
+                number,
+                shot.clip.colour,
+                look,
+                origin=origins.get(number, ""),
+                timecode=shot.timecode(number),
+            )
             writes.put(partial(writer.write, made))
             worked += 1
             done += 1
@@ -108,7 +117,7 @@ def picture(
     colour: Colour,
     look: Look,
     *,
-    timecode: str | None = None,
+    timecode: Timecode | None = None,
     origin: str = "",
 ) -> Picture:
     """Return the picture of one frame of a plate in the space ``colour``."""

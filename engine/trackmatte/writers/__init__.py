@@ -42,6 +42,8 @@ class Delivery:
     """What made the pictures, for people: shot hash, model, prompts; kept in files that can hold it."""
     audio: Path | None = None
     """A movie whose sound and timecode a delivered movie takes along."""
+    cut: tuple[int, int] | None = None
+    """In and out, source numbers; files outside are handles."""
 
     def path(self, number: int, suffix: str) -> Path:
         """Return the file of source frame ``number`` in a sequence."""

@@ -12,6 +12,7 @@ from trackmatte.color import SRGB, Colour
 from trackmatte.errors import UsageError
 from trackmatte.matte import Matte
 from trackmatte.picture import Encoding, Picture
+from trackmatte.timecode import Timecode
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def compose(
     *,
     encoding: Encoding = "data",
     colour: Colour = SRGB,
-    timecode: str | None = None,
+    timecode: Timecode | None = None,
     origin: str = "",
 ) -> Picture:
     """Return the picture of one frame.
