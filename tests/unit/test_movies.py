@@ -89,6 +89,22 @@ def test_alpha_comes_back_within_the_error_of_the_format(form: str, tmp_path: Pa
     assert got[0].pixel_format == {"prores": "yuva444p12le", "ffv1": "gbrap16le", "vp9": "yuva420p"}[form]
 
 
+def test_fur_comes_back(form: str, tmp_path: Path) -> None:
+    """The first frames of the sample clip, behind which the plate is hidden."""
+    clip = Path(__file__).parents[2] / "sample_clips" / "furball"
+    with av.open(str(clip / "plate.mp4")) as plate, av.open(str(clip / "alpha.mkv")) as truth:
+        pairs = zip(plate.decode(video=0), truth.decode(video=0), range(4), strict=False)
+        frames = [
+            (a.to_ndarray(format="rgb24") / 255, b.to_ndarray(format="gray16le") / 65535) for a, b, _ in pairs
+        ]
+    path = write(form, tmp_path, (cutout(i, *f) for i, f in enumerate(frames)), holds="colour")
+    for (rgb, alpha), got in zip(frames, read_movie(path), strict=True):
+        assert abs(got.alpha - alpha).max() <= ALPHA[form]
+        assert (abs(got.rgb - rgb) * alpha[..., None]).mean() < {"prores": 0.001, "ffv1": 1e-5, "vp9": 0.01}[
+            form
+        ]
+
+
 @pytest.mark.parametrize("encoding", ["code", "linear"])
 def test_straight_colours_come_back(form: str, encoding: Encoding, tmp_path: Path) -> None:
     rgb, alpha = patches(), soft()

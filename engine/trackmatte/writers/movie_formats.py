@@ -56,7 +56,8 @@ class Vp9Writer(MovieWriter):
     suffix, container = ".webm", "webm"
     codec, pixel_format, dtype = "libvpx-vp9", "yuva420p", np.uint8
     options: ClassVar = {
-        "crf": "4",
+        "crf": "2",
+        "qmax": "2",
         "b": "0",
         "auto-alt-ref": "0",
         "deadline": "good",
