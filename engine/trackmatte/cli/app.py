@@ -12,11 +12,13 @@ from cyclopts import App, CycloptsError, Parameter
 from trackmatte import __version__
 from trackmatte.cli import shot as shot_commands
 from trackmatte.cli import weights as weights_commands
+from trackmatte.cli.colorspaces import colorspaces
 from trackmatte.cli.delivery import Delivered, check_apart, check_form, run_export
 from trackmatte.cli.options import (
     BoxOption,
     Clip,
     FrameOption,
+    InputColorspace,
     MaskOption,
     ObjectOption,
     OnError,
@@ -36,6 +38,7 @@ from trackmatte.cli.prompts import parse_prompt
 from trackmatte.cli.qc import qc
 from trackmatte.cli.report import Report
 from trackmatte.cli.still import matte_still
+from trackmatte.cli.train import train_refiner
 from trackmatte.cli.work import (
     check_writable,
     clip_stem,
@@ -87,6 +90,7 @@ app = App(
 )
 app.command(shot_commands.app)
 app.command(weights_commands.app)
+app.command(colorspaces)
 app.command(qc)
 
 
@@ -107,6 +111,7 @@ def matte(
     refiner: RefinerOption = "auto",
     steady: Steady = 0.0,
     frames: RangeOption = None,
+    input_colorspace: InputColorspace = None,
     on_error: OnError = "stop",
     how: Delivered = Delivered(),  # noqa: B008
     overwrite: Overwrite = False,
@@ -127,6 +132,7 @@ def matte(
         refiner=refiner,
         settings=settings,
         frames=frames,
+        input_colorspace=input_colorspace,
         on_error=on_error,
     ) as shot:
         shot.doc.steady = steady
@@ -167,6 +173,7 @@ def check_same(shot: Shot) -> None:
 
 
 app.command(matte_still, name="matte-still")
+app.command(train_refiner, name="train-refiner")
 
 
 @app.command

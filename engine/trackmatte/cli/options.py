@@ -109,8 +109,8 @@ RefinerOption = Annotated[
     Parameter(
         name="--refiner",
         group=HOW,
-        help="mam (needs weights), closed_form (needs none), none for the mask as it is, or auto: mam where "
-        "it can run.",
+        help="mam (needs weights), closed_form (needs none), hiera (needs a decoder of your own: trackmatte "
+        "train-refiner), none for the mask as it is, or auto: mam where it can run.",
     ),
 ]
 RangeOption = Annotated[
@@ -125,6 +125,16 @@ RangeOption = Annotated[
 OnError = Annotated[
     Literal["stop", "skip"],
     Parameter(name="--on-error", group=HOW, help="At a frame that cannot be decoded: stop, or leave it out."),
+]
+InputColorspace = Annotated[
+    str | None,
+    Parameter(
+        name="--input-colorspace",
+        group=HOW,
+        metavar="NAME",
+        help="What the plate's values mean, e.g. ACEScg or 'ARRI LogC3 (EI800)'; list the names with: "
+        "trackmatte colorspaces. As the clip's tags say unless given.",
+    ),
 ]
 Overwrite = Annotated[
     bool, Parameter(name="--overwrite", negative="", group=HOW, help="Replace files that are already there.")

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from trackmatte.color import SRGB, Colour, unit
+from trackmatte.color import Colour, unit
 from trackmatte.frame import Frame
 from trackmatte.matte import Matte
 from trackmatte.media import decode_ahead
@@ -64,7 +64,7 @@ def deliver(
                 mattes, note = [_nothing(shot, o) for o in objects], "the clip has no such frame: left empty"
             if preset.foreground:
                 mattes = [coloured(m, frame, look) for m in mattes]
-            made = picture(preset, mattes, number, SRGB, look, origin=origins.get(number, ""))
+            made = picture(preset, mattes, number, shot.clip.colour, look, origin=origins.get(number, ""))
             writes.put(partial(writer.write, made))
             worked += 1
             done += 1
@@ -89,8 +89,8 @@ def coloured(matte: Matte, frame: Frame | None, look: Look) -> Matte:
     """Return the matte with its straight foreground, linear or in the plate's code values."""
     if frame is None:
         return replace(matte, foreground=np.zeros((*matte.alpha.shape, 3), np.float32))
-    method = default_method(frame.transfer)
-    mixed = unit(frame.rgb) if method == "multilevel" else frame.colour.linear(frame.rgb)
+    method = default_method(frame.colour)
+    mixed = unit(frame.rgb) if method == "multilevel" else frame.linear()
     if look.foreground != "plate":
         fast = look.foreground == "fast"
         mixed = estimate_foreground(mixed, matte.alpha, method="blur_fusion" if fast else method)
@@ -112,13 +112,12 @@ def picture(
     origin: str = "",
 ) -> Picture:
     """Return the picture of one frame of a plate in the space ``colour``."""
-    linear = look.space == "linear"
     return compose(
         preset,
         mattes,
         number,
-        encoding="linear" if linear else "code",
-        space=colour.linear_name if linear else colour.name,
+        encoding="linear" if look.space == "linear" else "code",
+        colour=colour,
         timecode=timecode,
         origin=origin,
     )
@@ -129,8 +128,10 @@ def _origin(
 ) -> str:
     """Return the hash of all that makes a picture."""
     mattes = [shot.matte_key(o, number) for o in objects]
-    colours = [look.space, look.foreground, shot.clip.identity()] if preset.foreground else []
-    return digest("picture", VERSION, form, preset.name, list(objects), mattes, colours, number)
+    clip = shot.clip
+    colours = [look.space, look.foreground, clip.identity(), clip.colour.identity]
+    plate = colours if preset.foreground else []
+    return digest("picture", VERSION, form, preset.name, list(objects), mattes, plate, number)
 
 
 def _nothing(shot: ShotBook, obj: str) -> Matte:

@@ -27,8 +27,6 @@ from trackmatte.writers.movie_pixels import Planes, code_values, movie_frame
 
 REC709, UNSPECIFIED = 1, 2
 """Primaries and transfer as ITU-T H.273 numbers them."""
-DISPLAY = ("sRGB", "Rec.709")
-"""Source colours that hosts may show as Rec.709 video."""
 DROPPING = (Fraction(30000, 1001), Fraction(60000, 1001), Fraction(120000, 1001))
 """Rates that SMPTE ST 12-1 drop-frame timecode is made for."""
 
@@ -159,7 +157,7 @@ class MovieWriter(ABC):
 
     def _tag(self, thing: av.VideoFrame | VideoCodecContext, picture: Picture) -> None:
         """Say what the code values mean; both the file and the ProRes frames in it do."""
-        known = picture.encoding != "code" or picture.space in DISPLAY
+        known = picture.encoding != "code" or picture.colour.coded_for_display
         thing.color_primaries = thing.color_trc = REC709 if known else UNSPECIFIED
         thing.colorspace, thing.color_range = self.matrix, 2 if self.wide else 1
 
@@ -167,7 +165,7 @@ class MovieWriter(ABC):
         """Return the file's metadata."""
         facts = {
             "alpha": alpha_form(picture, self.delivery),
-            "colour": "sRGB code" if picture.encoding == "linear" else picture.space,
+            "colour": _meaning(picture),
             "first frame": str(picture.number),
             **self.delivery.facts,
         }
@@ -222,6 +220,13 @@ def alpha_form(picture: Picture, delivery: Delivery) -> str:
     if picture.encoding == "data":
         return "straight" if picture.channels == ("A",) else "premultiplied"
     return "premultiplied" if delivery.premultiplied else "straight"
+
+
+def _meaning(picture: Picture) -> str:
+    """Return what a movie's colours are: the plate's own code where that can be shown, else sRGB."""
+    if picture.encoding == "linear":
+        return picture.colour.name if picture.colour.coded_for_display else "sRGB"
+    return picture.space
 
 
 def check_timecode(timecode: str | None, rate: Fraction) -> None:

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trackmatte.color import to_display_code
 from trackmatte.errors import UsageError
 from trackmatte.picture import Picture
 
@@ -35,13 +34,10 @@ def code_values(picture: Picture, *, premultiplied: bool) -> tuple[NDArray[np.fl
     alpha = _unit(picture.alpha)
     if picture.channels == ("A",):
         return np.ones((*alpha.shape, 3), np.float32), alpha
-    colours = picture.pixels[..., :3]
-    if picture.encoding == "linear":
-        colours = to_display_code(np.nan_to_num(colours, nan=0.0), picture.space)
-    colours = _unit(colours)
-    if premultiplied and picture.encoding != "data":
-        colours = colours * alpha[..., None]
-    return colours, alpha
+    if picture.encoding == "data":
+        return _unit(picture.pixels[..., :3]), alpha
+    colours = _unit(picture.code())
+    return colours * alpha[..., None] if premultiplied else colours, alpha
 
 
 def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
