@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 from trackmatte import __version__
 from trackmatte.cli import shot as shot_commands
 from trackmatte.cli import weights as weights_commands
+from trackmatte.cli.comp import comp
 from trackmatte.cli.delivery import Delivered, check_apart, run_export
 from trackmatte.cli.options import (
     BoxOption,
@@ -88,6 +89,7 @@ app = App(
 app.command(shot_commands.app)
 app.command(weights_commands.app)
 app.command(qc)
+app.command(comp)
 
 
 @app.command
