@@ -81,7 +81,8 @@ def fill(image: F32, weight: F32) -> F32:
         colour = np.divide(total, said, out=np.zeros_like(total), where=said > LEAST)
         have = np.minimum(cv2.pyrDown(have) / np.float32(ENOUGH), 1)
         levels.append((colour, have))
-    out = levels.pop()[0]
+    colour, have = levels.pop()
+    out = np.where(have[..., None] > 0, colour, np.float32(0))
     while levels:
         colour, have = levels.pop()
         above = cv2.pyrUp(out, dstsize=have.shape[::-1])
