@@ -96,11 +96,6 @@ def test_no_red_of_the_subject_gets_into_the_blurred_background(code: bool, size
     filled = blur.background(layers.behind, alpha)
     tinted, halo = (np.abs(x[..., 0] - x[..., 1])[rim].mean() for x in (filled, naive))
     assert tinted < 0.02 * halo
-    truth = a * red + (1 - a) * clean
-    assert (
-        np.abs(made - truth)[rim].mean()
-        < 0.6 * np.abs(a * layers.plate + (1 - a) * naive - truth)[rim].mean()
-    )
 
 
 def test_every_effect_leaves_solid_pixels_bit_for_bit() -> None:

@@ -13,7 +13,7 @@ from trackmatte import __version__
 from trackmatte.cli import shot as shot_commands
 from trackmatte.cli import weights as weights_commands
 from trackmatte.cli.comp import comp
-from trackmatte.cli.delivery import Delivered, check_apart, run_export
+from trackmatte.cli.delivery import Delivered, check_apart, check_form, run_export
 from trackmatte.cli.options import (
     BoxOption,
     Clip,
@@ -139,6 +139,7 @@ def matte(
         check_apart(shot, out)
         check_writable(out)
         selected = shot.add(prompt, replace=True)
+        check_form(shot, out, how)
         report.event("selected", frame=number, object=obj, share=round(float(selected.binary.mean()), 4))
         if resumable and not overwrite:
             check_same(shot)
