@@ -22,6 +22,8 @@ from trackmatte.cli.options import Overwrite, ShotFile, Talk
 from trackmatte.cli.report import Report
 from trackmatte.cli.work import check_writable, clip_stem, spans
 from trackmatte.comp import Cutout, Effect, Replace, View, composite
+from trackmatte.comp.mp4 import Mp4Writer
+from trackmatte.comp.run import channels
 from trackmatte.errors import UsageError
 from trackmatte.files import remove_leftovers
 from trackmatte.shot import Look, Shot
@@ -99,7 +101,11 @@ def _run(
     """Write the composite and say where it is."""
     planned = plan(shot, out, how, objects, overwrite=overwrite)
     parts = [clip_stem(shot.doc.source.path), effect.name, *([] if view.kind == "result" else [view.kind])]
-    writer = WRITERS.get(how.format)(replace(planned, stem=re.sub(r"[^\w.-]+", "_", "_".join(parts))))
+    holds: Literal["colour", "opaque"] = "colour" if "A" in channels(effect, view) else "opaque"
+    facts = {**planned.facts, "effect": " ".join(map(str, [effect.name, *effect.key]))}
+    stem = re.sub(r"[^\w.-]+", "_", "_".join(parts))
+    made = Mp4Writer if how.format == "mp4" else WRITERS.get(how.format)
+    writer = made(replace(planned, stem=stem, holds=holds, facts=facts))
     remove_leftovers(out)
     look = Look(how.space, how.foreground)
     noted = report.follow(composite(shot, writer, effect, objects=objects, look=look, view=view))

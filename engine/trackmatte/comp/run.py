@@ -88,6 +88,11 @@ def separate(frame: Frame, matte: Matte, look: Look, *, behind: bool) -> Layers:
     return Layers(frame.number, plate, alpha, fore, rest, frame.colour.linear_name)
 
 
+def channels(effect: Effect, view: View) -> tuple[str, ...]:
+    """Return the names of a picture's channels: a cut-out has alpha, unless it is shown beside the plate."""
+    return (*"RGBA",) if effect.name == "cutout" and view.kind == "result" else (*"RGB",)
+
+
 class _Composites:
     """The pictures of an effect."""
 
@@ -99,7 +104,7 @@ class _Composites:
         self.shot, self.form, self.effect = shot, form, effect
         self.objects, self.look, self.view = list(objects), look, view
         self.clip = shot.clip.identity()
-        self.channels = (*"RGBA",) if effect.name == "cutout" and view.kind == "result" else (*"RGB",)
+        self.channels = channels(effect, view)
 
     def origin(self, number: int) -> str:
         mattes = [self.shot.matte_key(o, number) for o in self.objects]
