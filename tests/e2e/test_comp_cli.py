@@ -92,6 +92,7 @@ def test_what_the_page_prints_works(words: list[str], place: Path) -> None:
         ("blur --size 51", 2, "up to 50"),
         ("blur --kernel star", 2, "hexagon"),
         ("blur --rotation 30", 2, "--kernel hexagon"),
+        ("blur --kernel hexagon --rotation nan", 2, "-360 to 360"),
         ("blur --guard -1", 2, "0 to 200"),
         ("blur --exposure 1", 2, "--exposure belongs to --effect grade"),
         ("blur --hold", 2, "--hold belongs to --effect replace"),

@@ -55,6 +55,8 @@ class BlurOptions:
         """Return the effect."""
         if self.rotation is not None and self.kernel != "hexagon":
             raise UsageError("--rotation turns a hexagon; add --kernel hexagon, or leave it out")
+        if self.rotation is not None and not -360 <= self.rotation <= 360:
+            raise UsageError(f"--rotation {self.rotation:g} is out of range; choose -360 to 360 degrees")
         if self.guard is not None and not 0 <= self.guard <= 200:
             raise UsageError(f"--guard {self.guard} is out of range; choose 0 to 200 px")
         return Blur(

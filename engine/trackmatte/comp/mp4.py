@@ -26,9 +26,7 @@ class Mp4Writer(MovieWriter):
 
     def __init__(self, delivery: Delivery) -> None:
         if delivery.holds == "colour":
-            raise UsageError(
-                "mp4 holds no alpha; choose --format prores, or --view side for a look"
-            )
+            raise UsageError("mp4 holds no alpha; choose --format prores, or --view side for a look")
         if delivery.audio is not None:
             raise UsageError("mp4 is for a quick look, without sound; leave out --audio or choose prores")
         super().__init__(delivery)

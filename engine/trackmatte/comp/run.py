@@ -59,7 +59,9 @@ def composite(
             raise ShotError(f"{shot.path} has no object {name!r}; there are: {known}")
     if not names:
         raise ShotError(f"{shot.path} has no object to composite; add a prompt with: trackmatte shot add")
-    shot.read_matte(names[0], shot.numbers()[0])  # fails before the first file if nothing is refined
+    first = next(n for n in shot.numbers() if n not in shot.skipped())
+    for name in names:
+        shot.read_matte(name, first)  # fails before the first file if nothing is refined
     pictures = _Composites(shot, writer.form, effect, names, look, view)
     yield from write_pictures(shot, writer, pictures, stage="comp")
 

@@ -38,7 +38,8 @@ def unmix(mixed: F32, foreground: F32, alpha: F32) -> F32:
     (H, W, 3) float32. Its noise grows as alpha does; the plate itself, untouched, where alpha is 0.
     """
     a, rest = alpha[..., None], 1 - alpha[..., None]
-    found = np.divide(mixed - a * foreground, rest, out=np.zeros_like(mixed), where=rest > LEAST)
+    with np.errstate(invalid="ignore"):  # a plate may hold infinities: they stay unknown
+        found = np.divide(mixed - a * foreground, rest, out=np.zeros_like(mixed), where=rest > LEAST)
     return np.where(a > 0, np.maximum(found, 0), mixed).astype(np.float32)
 
 
