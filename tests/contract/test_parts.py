@@ -7,10 +7,13 @@ from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
+import cv2
 import numpy as np
+import OpenEXR
 import pytest
 
 from tests import disc
+from tests.movies import read_movie
 from trackmatte.errors import OutputError, UsageError
 from trackmatte.frame import Frame
 from trackmatte.mask import Mask
@@ -256,6 +259,16 @@ def picture(number: int, origin: str = "") -> Picture:
     return compose(PRESETS["matte"], [matte], number, origin=origin)
 
 
+def read_alpha(path: Path) -> np.ndarray:
+    """Return (H, W) alpha of an image."""
+    if path.suffix == ".exr":
+        with OpenEXR.File(str(path), separate_channels=True) as f:
+            return np.asarray(f.channels()["A"].pixels, np.float64)
+    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert stored is not None
+    return np.asarray(stored / 65535)
+
+
 class TestWriter:
     @pytest.fixture(params=list(WRITERS))
     def writer(self, request: pytest.FixtureRequest) -> type[Writer]:
@@ -287,6 +300,24 @@ class TestWriter:
         assert [p.name for p in tmp_path.iterdir()] == (
             ["m.1001" + made.target[-4:]] if made.sequence else []
         )
+
+    def test_alpha_comes_back(
+        self, writer: type[Writer], request: pytest.FixtureRequest, tmp_path: Path
+    ) -> None:
+        """EXR through OpenEXR, PNG through OpenCV, movies through PyAV plane by plane."""
+        name = str(request.node.callspec.params["writer"])
+        error = {"exr": 2**-12, "png": 1 / 65535, "prores": 0.0012, "ffv1": 1 / 65535}.get(name, 0.04)
+        files = self.write(writer, Delivery(tmp_path, "m"))
+        if writer.sequence:
+            alphas = [read_alpha(f) for f in files]
+        else:
+            alphas = [shown.alpha for shown in read_movie(files[0])]
+        assert len(alphas) == 3
+        for i, alpha in enumerate(alphas):
+            truth = disc.alpha_at(i, SIZE)
+            assert abs(alpha - truth).max() <= error
+            assert (alpha[truth == 1] == 1).all() or name == "vp9"
+            assert (alpha[truth == 0] == 0).all() or name == "vp9"
 
     def test_finished_files_are_known_by_what_made_them(self, writer: type[Writer], tmp_path: Path) -> None:
         delivery = Delivery(tmp_path, "m")

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Self
 import av
 import av.error
 from av.codec.context import Flags as CodecFlags
-from av.container import Flags as ContainerFlags
 from av.container.output import OutputContainer
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from trackmatte import __version__
@@ -34,7 +34,10 @@ DROPPING = (Fraction(30000, 1001), Fraction(60000, 1001), Fraction(120000, 1001)
 
 
 class MovieWriter(ABC):
-    """One movie per delivery, whole or not there; frame i is shown at i / rate; the same input gives the same bytes."""
+    """One movie per delivery, whole or not there; frame i is shown at i / rate.
+
+    The same pictures give the same bytes, as long as FFmpeg stays the same.
+    """
 
     sequence: ClassVar[bool] = False
     suffix: ClassVar[str]
@@ -93,7 +96,9 @@ class MovieWriter(ABC):
     def form(self) -> str:
         """What of the format decides the bytes."""
         options = " ".join(f"{k}={v}" for k, v in self.options.items())
-        return f"{self.container} {self.codec} {self.pixel_format} {options}{self._label} {self.delivery.rate}"
+        return (
+            f"{self.container} {self.codec} {self.pixel_format} {options}{self._label} {self.delivery.rate}"
+        )
 
     def finished(self, number: int, origin: str) -> bool:  # noqa: ARG002
         """Never: a movie is written as one."""
@@ -108,8 +113,11 @@ class MovieWriter(ABC):
             if self._movie is None:
                 self._begin(picture)
             if picture.number != self._first.number + self._count or picture.size != self._first.size:
-                raise ValueError(f"frame {picture.number} does not follow: a movie has every frame, of one size")
+                raise ValueError(
+                    f"frame {picture.number} does not follow: a movie has every frame, of one size"
+                )
             frame = movie_frame(self._planes(rgb, alpha), self.pixel_format, self.dtype)
+            self._tag(frame, picture)
             frame.pts, frame.time_base, frame.duration = self._count, 1 / self.delivery.rate, 1
             self._out.mux(self._stream.encode(frame))
             self._count += 1
@@ -125,9 +133,10 @@ class MovieWriter(ABC):
         check_timecode(picture.timecode, self.delivery.rate)
         self._first = picture
         temporary = self._open_files.enter_context(atomic(self.path))
-        self._movie = self._out = av.open(str(temporary), "w", format=self.container)
+        self._movie = self._out = av.open(
+            str(temporary), "w", format=self.container, options={"fflags": "+bitexact"}
+        )
         self._open_files.push(self._end)
-        self._out.flags |= ContainerFlags.bitexact.value
         self._out.metadata.update(self._about(picture))
         self._stream = self._add_stream(picture)
         audio = self.delivery.audio
@@ -145,10 +154,14 @@ class MovieWriter(ABC):
         context.thread_count = 2
         context.sample_aspect_ratio = self.delivery.pixel_aspect
         context.flags |= CodecFlags.bitexact.value
-        known = picture.encoding != "code" or picture.space in DISPLAY
-        context.color_primaries = context.color_trc = REC709 if known else UNSPECIFIED
-        context.colorspace, context.color_range = self.matrix, 2 if self.wide else 1
+        self._tag(context, picture)
         return stream
+
+    def _tag(self, thing: av.VideoFrame | VideoCodecContext, picture: Picture) -> None:
+        """Say what the code values mean; both the file and the ProRes frames in it do."""
+        known = picture.encoding != "code" or picture.space in DISPLAY
+        thing.color_primaries = thing.color_trc = REC709 if known else UNSPECIFIED
+        thing.colorspace, thing.color_range = self.matrix, 2 if self.wide else 1
 
     def _about(self, picture: Picture) -> dict[str, str]:
         """Return the file's metadata."""
@@ -158,7 +171,9 @@ class MovieWriter(ABC):
             "first frame": str(picture.number),
             **self.delivery.facts,
         }
-        about = {"comment": "; ".join([f"Trackmatte {__version__}", *(f"{k}: {v}" for k, v in facts.items())])}
+        about = {
+            "comment": "; ".join([f"Trackmatte {__version__}", *(f"{k}: {v}" for k, v in facts.items())])
+        }
         return about if picture.timecode is None else {**about, "timecode": picture.timecode}
 
     def __enter__(self) -> Self:
@@ -182,7 +197,7 @@ class MovieWriter(ABC):
         self._out.close()
         self._state_alpha(Path(self._out.name), alpha_form(self._first, self.delivery))
 
-    def _state_alpha(self, path: Path, form: str) -> None:
+    def _state_alpha(self, path: Path, form: str) -> None:  # noqa: B027
         """Say in the finished file how colours and alpha belong together, where the format can."""
 
     @contextmanager

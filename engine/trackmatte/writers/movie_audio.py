@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from av.container import InputContainer
 from av.container.output import OutputContainer
 from numpy.typing import NDArray
 
-from trackmatte.errors import UsageError
+from trackmatte.errors import ClipError, UsageError
 
 GAP = Fraction(1, 20)
 """A jump of the source's time stamps in seconds that counts as a gap and not as rounding."""
@@ -78,16 +79,19 @@ class Sound:
             track.write(out, time)
 
     def _read(self) -> None:
-        packet = next(self._packets, None)
+        try:
+            packet = next(self._packets, None)
+        except av.error.FFmpegError as e:
+            raise ClipError(f"the sound of {self._source.name} cannot be read on; leave out --audio") from e
         if packet is None:
             self._ended = True
             return
-        try:
-            frames = packet.decode()
-        except av.error.InvalidDataError:
-            return
-        for frame in frames:
-            assert isinstance(frame, av.AudioFrame)
+        with suppress(av.error.InvalidDataError):
+            self._take(packet)
+
+    def _take(self, packet: Any) -> None:
+        """Hand a packet's frames to their track; a damaged packet is left silent."""
+        for frame in packet.decode():
             self._tracks[packet.stream.index].take(frame)
 
     def finish(self, out: OutputContainer) -> None:
@@ -116,7 +120,8 @@ class Track:
         """Number of the next sample to be written."""
         self._known: int | None = None
         """Number of the sample after the last one that the source gave; None before the first."""
-        self._waiting: list[NDArray[Any]] = []
+        self._waiting: list[tuple[int, NDArray[Any]]] = []
+        """The source's samples that are not written yet, each with the number of its first."""
 
     def add_stream(self, out: OutputContainer) -> None:
         """Add the stream to the delivered movie."""
@@ -141,30 +146,27 @@ class Track:
                 place = told
         for part in self._resampler.resample(frame):
             samples = part.to_ndarray().reshape(-1, self._channels)
-            have = self._at + sum(map(len, self._waiting))
-            if place > have:
-                self._waiting.append(np.zeros((place - have, self._channels), samples.dtype))
-            kept = samples[max(0, have - place) :]
-            self._waiting.append(kept)
+            if place + len(samples) > self._at:
+                self._waiting.append((place, samples))
             place += len(samples)
         self._known = place
 
     def write(self, out: OutputContainer, time: Fraction) -> None:
         """Encode the samples before ``time`` seconds."""
-        count = int(time * self._rate) - self._at
-        if count <= 0:
+        at, end = self._at, int(time * self._rate)
+        if end <= at:
             return
         kind = {"s16": np.int16, "s32": np.int32, "flt": np.float32}[self._sample]
-        held = np.concatenate([np.zeros((0, self._channels), kind), *self._waiting])
-        samples, rest = held[:count], held[count:]
-        if len(samples) < count:
-            samples = np.concatenate([samples, np.zeros((count - len(samples), self._channels), kind)])
-        self._waiting = [rest] if len(rest) else []
-        block = np.ascontiguousarray(samples).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(block, format=self._sample, layout=self.layout)
-        frame.sample_rate, frame.pts, frame.time_base = self._rate, self._at, Fraction(1, self._rate)
+        block = np.zeros((end - at, self._channels), kind)
+        for place, samples in self._waiting:
+            first, last = max(place, at), min(place + len(samples), end)
+            if first < last:
+                block[first - at : last - at] = samples[first - place : last - place]
+        self._waiting = [(p, s) for p, s in self._waiting if p + len(s) > end]
+        frame = av.AudioFrame.from_ndarray(block.reshape(1, -1), format=self._sample, layout=self.layout)
+        frame.sample_rate, frame.pts, frame.time_base = self._rate, at, Fraction(1, self._rate)
         out.mux(self.stream.encode(frame))
-        self._at += count
+        self._at = end
 
 
 def coding(source: AudioStream, form: str) -> tuple[str, str, int]:

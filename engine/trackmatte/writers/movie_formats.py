@@ -55,7 +55,15 @@ class Vp9Writer(MovieWriter):
 
     suffix, container = ".webm", "webm"
     codec, pixel_format, dtype = "libvpx-vp9", "yuva420p", np.uint8
-    options: ClassVar = {"crf": "4", "b": "0", "auto-alt-ref": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
+    options: ClassVar = {
+        "crf": "2",
+        "qmax": "2",
+        "b": "0",
+        "auto-alt-ref": "0",
+        "deadline": "good",
+        "cpu-used": "4",
+        "row-mt": "1",
+    }
     sound = "opus"
 
     def _planes(self, rgb: Any, alpha: Any) -> Planes:

@@ -80,5 +80,5 @@ def movie_frame(planes: Planes, pixel_format: str, dtype: type[Any]) -> av.Video
     for plane, values in zip(frame.planes, planes, strict=True):
         padded = np.zeros((plane.height, plane.line_size // np.dtype(dtype).itemsize), dtype)
         padded[:, : plane.width] = np.rint(values)
-        plane.update(padded)
+        plane.update(padded.tobytes())
     return frame

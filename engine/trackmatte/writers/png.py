@@ -27,7 +27,9 @@ class PngWriter(SequenceWriter):
     def __init__(self, delivery: Delivery) -> None:
         super().__init__(delivery)
         if delivery.premultiplied:
-            raise UsageError("PNG is straight by its standard; leave out --alpha premultiplied, or --format exr")
+            raise UsageError(
+                "PNG is straight by its standard; leave out --alpha premultiplied, or --format exr"
+            )
         if delivery.holds == "layers":
             raise UsageError(LAYERS)
 
