@@ -14,6 +14,7 @@ import pytest
 
 from tests import disc
 from tests.movies import read_movie
+from trackmatte.color import SRGB, standard
 from trackmatte.errors import OutputError, UsageError
 from trackmatte.frame import Frame
 from trackmatte.mask import Mask
@@ -178,6 +179,14 @@ class TestTracker:
             (a,), (b,) = tracker.step(frame(i)), other.step(frame(i), looks[i])
             assert a.logits.tobytes() == b.logits.tobytes()
 
+    def test_the_plate_is_left_alone(self, tracker: Tracker) -> None:
+        frames = [frame(i) for i in range(3)]
+        tracker.prompt(frames[0], Prompt(1001, mask=truth(0)))
+        tracker.rewind()
+        for f in frames:
+            tracker.step(f)
+        assert all(np.array_equal(f.rgb, frame(f.index).rgb) for f in frames)
+
     def test_unknown_settings_are_refused(self, tracker: Tracker) -> None:
         with pytest.raises(UsageError, match="wibble"):
             type(tracker).settle({"wibble": 1})
@@ -245,9 +254,17 @@ class TestRefiner:
         rgb = disc.plate_at(0, SIZE).astype(np.float32) / 255
         rgb[30:40, 50:60] = np.nan
         rgb[50:52] = np.inf
-        plate = Frame(0, 1, Fraction(0), rgb, "linear")
+        plate = Frame(0, 1, Fraction(0), rgb, standard("linear"))
         alpha = refiner.refine(plate, Mask(0, "s", logits(0), 1.0)).alpha
         assert np.isfinite(alpha).all()
+
+    def test_the_plate_is_left_alone(self, refiner: Refiner) -> None:
+        plate = disc.plate_at(0, SIZE)
+        for rgb in (plate, plate * np.uint16(257), plate / np.float32(255)):
+            kept = rgb.copy()
+            colour = standard("linear") if rgb.dtype == np.float32 else SRGB
+            refiner.refine(Frame(0, 1001, Fraction(0), rgb, colour), Mask(0, "subject", logits(0), 1.0))
+            assert np.array_equal(rgb, kept)
 
     def test_same_input_same_bytes(self, refiner: Refiner) -> None:
         one, two = (refiner.refine(frame(0), Mask(0, "s", logits(0), 1.0)).alpha for _ in range(2))

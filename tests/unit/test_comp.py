@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tests import disc
 from tests.media_maker import encode_counter, read_counter, write_counters, write_image
-from trackmatte.color import LINEAR, SRGB
+from trackmatte.color import REC2020, SRGB, standard
 from trackmatte.comp import (
     Blur,
     Checker,
@@ -40,6 +40,7 @@ from trackmatte.writers import WRITERS, Delivery
 
 F32 = NDArray[np.float32]
 SIZE = (192, 128)
+LINEAR = standard("linear")
 
 
 def ball(x: float = 96, y: float = 64, r: float = 30, soft: float = 6) -> F32:
@@ -73,7 +74,7 @@ def test_no_red_of_the_subject_gets_into_the_blurred_background(code: bool, size
         frame = Frame(0, 7, Fraction(0), np.rint(mixed * 255).astype(np.uint8))
         back = SRGB.linear(SRGB.encode(back))
     else:
-        frame = Frame(0, 7, Fraction(0), (a * red + (1 - a) * back).astype(np.float32), "linear")
+        frame = Frame(0, 7, Fraction(0), (a * red + (1 - a) * back).astype(np.float32), LINEAR)
     layers = separate(frame, Matte(0, "ball", alpha), Look(), behind=True)
     assert layers.behind is not None
     blur = Blur(size)
@@ -104,7 +105,7 @@ def test_every_effect_leaves_solid_pixels_bit_for_bit() -> None:
     rng = np.random.default_rng(0)
     rgb = (rng.random((*SIZE[::-1], 3), np.float32) * 30).astype(np.float32)
     rgb[60:64, 90:94] = 3e4  # far above white
-    frame, alpha = Frame(0, 7, Fraction(0), rgb, "linear"), ball()
+    frame, alpha = Frame(0, 7, Fraction(0), rgb, LINEAR), ball()
     layers = separate(frame, Matte(0, "ball", alpha), Look(), behind=True)
     effects: list[Effect] = [
         Blur(3),
@@ -124,7 +125,7 @@ def test_broken_pixels_of_the_plate_do_not_spread(bad: float) -> None:
     rim = (64, 67)
     assert 0 < alpha[rim] < 1
     rgb[rim] = bad
-    layers = separate(Frame(0, 7, Fraction(0), rgb, "linear"), Matte(0, "b", alpha), Look(), behind=True)
+    layers = separate(Frame(0, 7, Fraction(0), rgb, LINEAR), Matte(0, "b", alpha), Look(), behind=True)
     made = Blur(4)(layers)
     broken = ~np.isfinite(made).all(-1)
     assert broken[64, 96]
@@ -231,7 +232,7 @@ def counters(background: ClipBackground, numbers: list[int]) -> list[int]:
     """The frames that stand behind the plate's, read from their pixels."""
     shown = []
     for n in numbers:
-        light = background.at(n, LINEAR.name)
+        light = background.at(n, LINEAR)
         shown.append(read_counter(np.rint(SRGB.encode(light) * 255).astype(np.uint8)))
     return shown
 
@@ -261,7 +262,7 @@ def test_loop_hold_gaps_and_too_short(tmp_path: Path) -> None:
     one = ClipBackground(
         open_clip(write_image(tmp_path / "w.png", np.zeros((9, 9, 3), np.uint8))), (5, 4), plate
     )
-    assert one.at(28, LINEAR.name).shape == (4, 5, 3)
+    assert one.at(28, LINEAR).shape == (4, 5, 3)
     one.close()
     write_counters(tmp_path / "holes", "b.{:04d}.png", [20, 21, 23, 24])
     with pytest.raises(UsageError, match="no frame 22, which belongs behind frame 22"):
@@ -288,17 +289,24 @@ def test_a_background_is_decoded_once_in_order_and_jumps_far(
     made.close()
 
 
-def test_a_background_can_be_said_to_be_linear(tmp_path: Path) -> None:
-    wall = write_image(tmp_path / "w.png", np.full((4, 4, 3), 128, np.uint8))
+def test_a_backgrounds_colour_space(tmp_path: Path) -> None:
+    wall = write_image(tmp_path / "w.png", np.full((4, 4, 3), (128, 40, 10), np.uint8))
     tagged = open_background(wall, (4, 4), [0])
-    assert tagged.at(0, LINEAR.name)[0, 0, 0] == pytest.approx(0.2159, abs=1e-3)
-    told = open_background(wall, (4, 4), [0], colorspace=LINEAR.name)
-    assert told.at(0, LINEAR.name)[0, 0, 0] == pytest.approx(128 / 255, abs=1e-6)
+    assert tagged.at(0, SRGB)[0, 0, 0] == pytest.approx(((128 / 255 + 0.055) / 1.055) ** 2.4, rel=1e-4)
+    told = open_background(wall, (4, 4), [0], colorspace="Linear Rec.709 (sRGB)")
+    assert told.at(0, SRGB)[0, 0, 0] == pytest.approx(128 / 255, abs=1e-6)
     assert tagged.key != told.key
     with pytest.raises(UsageError, match="no colour space 'mine'"):
         open_background(wall, (4, 4), [0], colorspace="mine")
-    with pytest.raises(UsageError, match=r"Linear Rec\.2020"):
-        tagged.at(0, "Linear Rec.2020")
+    # Before a wide-gamut plate the same light has other numbers: ITU-R BT.2087, table 2.
+    wide = standard("linear", REC2020)
+    to_wide = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
+    expected = to_wide @ tagged.at(0, SRGB)[0, 0]
+    np.testing.assert_allclose(tagged.at(0, wide)[0, 0], expected, atol=2e-4)
+    red = parse_colour("#ff0000")
+    assert red is not None
+    np.testing.assert_allclose(red.at(0, wide)[0, 0], to_wide[:, 0], atol=2e-4)
+    np.testing.assert_array_equal(Flat((1, 0, 0)).at(0, wide)[0, 0], [1, 0, 0])
 
 
 def test_views() -> None:

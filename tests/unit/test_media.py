@@ -166,7 +166,7 @@ def test_sample_type_follows_the_bit_depth(name: str, dtype: str, movies: Callab
     with open_clip(movies(name)) as clip:
         assert clip[0].rgb.dtype == dtype
         assert clip[0].rgb.flags.c_contiguous
-        assert clip[0].transfer == "display"
+        assert clip[0].colour.name == "Rec.709"
 
 
 @pytest.mark.parametrize("size", [(3, 50), (161, 97), (90, 160), (1, 1)])

@@ -12,12 +12,14 @@ from cyclopts import App, CycloptsError, Parameter
 from trackmatte import __version__
 from trackmatte.cli import shot as shot_commands
 from trackmatte.cli import weights as weights_commands
+from trackmatte.cli.colorspaces import colorspaces
 from trackmatte.cli.comp import comp
 from trackmatte.cli.delivery import Delivered, check_apart, check_form, run_export
 from trackmatte.cli.options import (
     BoxOption,
     Clip,
     FrameOption,
+    InputColorspace,
     MaskOption,
     ObjectOption,
     OnError,
@@ -88,6 +90,7 @@ app = App(
 )
 app.command(shot_commands.app)
 app.command(weights_commands.app)
+app.command(colorspaces)
 app.command(qc)
 app.command(comp)
 
@@ -109,6 +112,7 @@ def matte(
     refiner: RefinerOption = "auto",
     steady: Steady = 0.0,
     frames: RangeOption = None,
+    input_colorspace: InputColorspace = None,
     on_error: OnError = "stop",
     how: Delivered = Delivered(),  # noqa: B008
     overwrite: Overwrite = False,
@@ -129,6 +133,7 @@ def matte(
         refiner=refiner,
         settings=settings,
         frames=frames,
+        input_colorspace=input_colorspace,
         on_error=on_error,
     ) as shot:
         shot.doc.steady = steady

@@ -15,7 +15,7 @@ from trackmatte.cli.work import clip_stem, spans
 from trackmatte.errors import OutputError
 from trackmatte.files import remove_leftovers
 from trackmatte.shot import Look, Shot
-from trackmatte.writers import WRITERS, Compression, Delivery, Depth
+from trackmatte.writers import WRITERS, Delivery, Depth
 from trackmatte.writers.presets import PRESETS, preset_named
 
 WHAT = Group("What is delivered", sort_key=3)
@@ -31,9 +31,10 @@ class Delivered:
     ] = "matte"
     format: Annotated[str, Parameter(group=WHAT, help=f"One of: {', '.join(WRITERS)}.")] = "exr"
     depth: Annotated[Depth, Parameter(group=WHAT, help="Samples of an EXR.")] = "half"
-    compression: Annotated[Compression, Parameter(group=WHAT, help="Of an EXR; all keep mattes exact.")] = (
-        "zip"
-    )
+    compression: Annotated[
+        str,
+        Parameter(group=WHAT, help="Of an EXR: zip, zips, piz, pxr24 or none, which all keep mattes exact."),
+    ] = "zip"
     tight: Annotated[
         bool,
         Parameter(negative="", group=WHAT, help="EXR data windows hold only what is not empty (for Nuke)."),

@@ -126,6 +126,16 @@ OnError = Annotated[
     Literal["stop", "skip"],
     Parameter(name="--on-error", group=HOW, help="At a frame that cannot be decoded: stop, or leave it out."),
 ]
+InputColorspace = Annotated[
+    str | None,
+    Parameter(
+        name="--input-colorspace",
+        group=HOW,
+        metavar="NAME",
+        help="What the plate's values mean, e.g. ACEScg or 'ARRI LogC3 (EI800)'; list the names with: "
+        "trackmatte colorspaces. As the clip's tags say unless given.",
+    ),
+]
 Overwrite = Annotated[
     bool, Parameter(name="--overwrite", negative="", group=HOW, help="Replace files that are already there.")
 ]

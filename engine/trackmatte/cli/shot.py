@@ -11,6 +11,7 @@ from trackmatte.cli.options import (
     Clip,
     Exclusive,
     FrameOption,
+    InputColorspace,
     MaskOption,
     ObjectOption,
     OnError,
@@ -47,6 +48,7 @@ def new(
     frames: RangeOption = None,
     exclusive: Exclusive = False,
     steady: Steady = 0.0,
+    input_colorspace: InputColorspace = None,
     on_error: OnError = "stop",
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
@@ -60,6 +62,7 @@ def new(
         refiner=refiner,
         settings=settings,
         frames=frames,
+        input_colorspace=input_colorspace,
         on_error=on_error,
     ) as made:
         made.doc.exclusive, made.doc.steady = exclusive, steady
@@ -155,7 +158,7 @@ def show(shot: ShotFile, /, *, talk: Talk = Talk()) -> None:  # noqa: B008
     with Shot.open(shot) as opened:
         numbers, doc = opened.numbers(), opened.doc
         w, h = opened.clip.size
-        report.say(f"{doc.source.path}  {w}x{h}  frames {spans(numbers)}")
+        report.say(f"{doc.source.path}  {w}x{h}  frames {spans(numbers)}  {opened.clip.colour.name}")
         said = " ".join(f"{k}={v}" for k, v in doc.tracker.settings.items() if k != "sha256")
         report.say(f"tracker {doc.tracker.name} {said}".rstrip() + f", refiner {doc.refiner.name}")
         for note in opened.clip.notes:

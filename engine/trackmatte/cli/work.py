@@ -57,6 +57,7 @@ def new_shot(
     refiner: str,
     settings: list[str],
     frames: str | None,
+    input_colorspace: str | None,
     on_error: Literal["stop", "skip"],
 ) -> Shot:
     """Make a shot as the options say, telling what ``auto`` took and what is odd about the clip."""
@@ -69,6 +70,7 @@ def new_shot(
         tracker_settings=for_tracker,
         refiner_settings=for_refiner,
         frames=parse_range(frames) if frames else None,
+        input_colorspace=input_colorspace,
         on_error=on_error,
     )
     for note in shot.clip.notes:

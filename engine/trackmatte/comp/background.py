@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trackmatte.color import LINEAR, SRGB, Colour
+from trackmatte.color import SRGB, Colour, converted
 from trackmatte.errors import UsageError
 from trackmatte.frame import Frame
 from trackmatte.media import FrameSource, decode_ahead, open_clip
@@ -27,8 +27,6 @@ After = Literal["loop", "hold"]
 """What follows a clip's last frame: its first one again, or the last one for good."""
 SKIP = 48
 """Frames of a clip that are rather decoded and dropped than jumped over."""
-COLOURS = {c.name: c for c in (SRGB, LINEAR)}
-"""Colour spaces that a background can be said to be in."""
 
 
 class Background(Protocol):
@@ -39,8 +37,8 @@ class Background(Protocol):
         """What decides its pixels, for hashing."""
         ...
 
-    def at(self, number: int, space: str) -> F32:
-        """Return (H, W, 3), or (1, 1, 3), linear in the space named, for the plate's frame ``number``."""
+    def at(self, number: int, plate: Colour) -> F32:
+        """Return (H, W, 3), or (1, 1, 3), in the plate's linear space, for the plate's frame ``number``."""
         ...
 
     def close(self) -> None:
@@ -53,18 +51,18 @@ class Flat:
     """One colour, linear."""
 
     colour: tuple[float, float, float]
-    space: str | None = None
-    """Name of its linear space; None = the plate's."""
+    space: Colour | None = None
+    """Whose light it is; None = the plate's."""
 
     @property
     def key(self) -> list[object]:
         """What decides its pixels."""
-        return [list(self.colour), self.space]
+        return [list(self.colour), self.space and self.space.identity]
 
-    def at(self, number: int, space: str) -> F32:  # noqa: ARG002
+    def at(self, number: int, plate: Colour) -> F32:  # noqa: ARG002
         """Return (1, 1, 3)."""
-        _check_space(f"the colour {self.colour}", self.space or space, space)
-        return np.array(self.colour, np.float32).reshape(1, 1, 3)
+        light = np.array(self.colour, np.float32).reshape(1, 1, 3)
+        return light if self.space is None else converted(light, self.space, plate)
 
     def close(self) -> None:
         """Do nothing: a colour reads from nowhere."""
@@ -82,7 +80,7 @@ def parse_colour(text: str) -> Flat | None:
             raise UsageError(f"{text!r} is no colour; write #rrggbb, e.g. #00b140, or linear R,G,B")
         code = np.array([[[int(text[i : i + 2], 16) for i in (1, 3, 5)]]], np.uint8)
         r, g, b = SRGB.linear(code)[0, 0].tolist()
-        return Flat((r, g, b), SRGB.linear_name)
+        return Flat((r, g, b), SRGB)
     parts = text.split(",")
     if len(parts) != 3:
         return None
@@ -107,7 +105,6 @@ class ClipBackground:
     numbers : of the plate's frames that will be asked for, ascending.
     fit : how it is scaled.
     after : what follows its last frame; None = it must be long enough.
-    colour : what its code values mean; None = what its tags say.
 
     Raises
     ------
@@ -122,9 +119,8 @@ class ClipBackground:
         *,
         fit: Fit = "fill",
         after: After | None = None,
-        colour: Colour | None = None,
     ) -> None:
-        self.clip, self.size, self.fit, self.after, self.colour = clip, size, fit, after, colour
+        self.clip, self.size, self.fit, self.after = clip, size, fit, after
         numbered = isinstance(clip, ImageSequence) and numbers[0] in clip.numbers
         self._offset = numbers[0] if not numbered else clip.first_number
         self._order = (
@@ -137,13 +133,13 @@ class ClipBackground:
             self.index(number)
         self._frames: Iterator[Frame] | None = None
         self._next = 0
-        self._made: tuple[int, F32, str] | None = None
+        self._made: tuple[int, Colour, F32] | None = None
 
     @property
     def key(self) -> list[object]:
         """What decides its pixels."""
-        name = self.colour.name if self.colour else None
-        return [self.clip.identity(), list(self.size), self._offset, self.fit, self.after, name]
+        colour = self.clip.colour.identity
+        return [self.clip.identity(), colour, list(self.size), self._offset, self.fit, self.after]
 
     def index(self, number: int) -> int:
         """Return which of the clip's frames goes behind the plate's frame ``number``.
@@ -169,17 +165,14 @@ class ClipBackground:
             )
         return self._order[place]
 
-    def at(self, number: int, space: str) -> F32:
-        """Return (H, W, 3) for the plate's frame ``number``."""
+    def at(self, number: int, plate: Colour) -> F32:
+        """Return (H, W, 3) for the plate's frame ``number``; pixels that are not finite are black."""
         index = self.index(number)
-        if self._made is None or self._made[0] != index:
+        if self._made is None or self._made[:2] != (index, plate):
             frame = self._read(index)
-            if self.colour is not None:
-                frame = replace(frame, transfer="linear" if self.colour == LINEAR else "display")
-            light = np.nan_to_num(frame.colour.linear(frame.rgb), nan=0.0)
-            self._made = index, scaled(light, self.size, self.fit), frame.colour.linear_name
-        _check_space(str(self.clip.path), self._made[2], space)
-        return self._made[1]
+            light = np.nan_to_num(converted(frame.linear(), frame.colour, plate), nan=0, posinf=0, neginf=0)
+            self._made = index, plate, scaled(light, self.size, self.fit)
+        return self._made[2]
 
     def _read(self, index: int) -> Frame:
         """Return a frame, decoding on from the last one where that is near."""
@@ -244,8 +237,6 @@ def open_background(
     ClipError : it cannot be read.
     UsageError : it is too short, or there is no such colour space.
     """
-    if colorspace is not None and colorspace not in COLOURS:
-        raise UsageError(f"there is no colour space {colorspace!r}; choose one of: {', '.join(COLOURS)}")
     flat = None if Path(what).exists() else parse_colour(os.fspath(what))
     if flat is not None:
         if colorspace is not None:
@@ -253,15 +244,9 @@ def open_background(
                 "--background-colorspace is for pictures; a colour is #rrggbb, sRGB, or linear R,G,B"
             )
         return flat
-    clip = open_clip(what)
+    clip = open_clip(what, colorspace)
     try:
-        colour = COLOURS[colorspace] if colorspace else None
-        return ClipBackground(clip, size, numbers, fit=fit, after=after, colour=colour)
+        return ClipBackground(clip, size, numbers, fit=fit, after=after)
     except BaseException:
         clip.close()
         raise
-
-
-def _check_space(what: str, space: str, plate: str) -> None:
-    if space != plate:
-        raise UsageError(f"{what} is in {space} and the plate in {plate}; convert one of them first")

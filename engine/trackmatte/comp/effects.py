@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trackmatte.color import SRGB, Colour
 from trackmatte.comp.background import Background
 from trackmatte.comp.grade import Grade
 from trackmatte.errors import UsageError
@@ -38,8 +39,8 @@ class Layers:
     """(H, W, 3) the subject's colour, without background where it is soft."""
     behind: F32 | None = None
     """(H, W, 3) the plate without the subject's share: meaningful where alpha is below 1."""
-    space: str = "Linear Rec.709 (sRGB)"
-    """Name of the linear space."""
+    colour: Colour = SRGB
+    """The plate's; the layers are its light."""
 
 
 class Effect(Protocol):
@@ -127,7 +128,7 @@ class Replace:
 
     def __call__(self, layers: Layers) -> F32:
         """Return (H, W, 3)."""
-        return over(layers, self.background.at(layers.number, layers.space))
+        return over(layers, self.background.at(layers.number, layers.colour))
 
 
 @dataclass(frozen=True, slots=True)

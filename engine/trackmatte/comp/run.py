@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trackmatte.color import SRGB, unit
+from trackmatte.color import unit
 from trackmatte.comp.effects import Effect, Layers
 from trackmatte.comp.views import View
 from trackmatte.errors import ShotError
 from trackmatte.frame import Frame
 from trackmatte.matte import Matte
 from trackmatte.numerics.fill import unmix
-from trackmatte.picture import Picture
+from trackmatte.picture import Encoding, Picture
 from trackmatte.progress import Progress
 from trackmatte.shot import Look, Shot
 from trackmatte.shot.cache import digest
@@ -80,14 +80,14 @@ def separate(frame: Frame, matte: Matte, look: Look, *, behind: bool) -> Layers:
     """Take a frame apart; ``behind`` asks for the background without the subject's share."""
     fore = coloured(matte, frame, Look("linear", look.foreground)).foreground
     assert fore is not None
-    alpha, plate = matte.alpha, frame.colour.linear(frame.rgb)
+    alpha, plate = matte.alpha, frame.linear()
     rest = None
     if behind and mixed_in_code(frame):
         code = np.minimum(unmix(unit(frame.rgb), frame.colour.encode(fore), alpha), 1)
         rest = np.where((alpha > 0)[..., None], frame.colour.linear(code), plate)
     elif behind:
         rest = unmix(plate, fore, alpha)
-    return Layers(frame.number, plate, alpha, fore, rest, frame.colour.linear_name)
+    return Layers(frame.number, plate, alpha, fore, rest, frame.colour)
 
 
 def channels(effect: Effect, view: View) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ class _Composites:
     ) -> None:
         self.shot, self.form, self.effect = shot, form, effect
         self.objects, self.look, self.view = list(objects), look, view
-        self.clip = shot.clip.identity()
+        self.clip = [shot.clip.identity(), shot.clip.colour.identity]
         self.channels = channels(effect, view)
 
     def origin(self, number: int) -> str:
@@ -122,16 +122,13 @@ class _Composites:
         pixels, colour = self.view(layers, self.effect(layers)), frame.colour
         if self.look.space == "source":
             pixels = np.dstack([colour.encode(pixels[..., :3]), pixels[..., 3:]])
-            return Picture(number, pixels, self.channels, "code", colour.name, origin=self.origin(number))
-        return Picture(
-            number, pixels, self.channels, "linear", colour.linear_name, origin=self.origin(number)
-        )
+            return Picture(number, pixels, self.channels, "code", colour, origin=self.origin(number))
+        return Picture(number, pixels, self.channels, "linear", colour, origin=self.origin(number))
 
     def empty(self, number: int) -> Picture:
         """Return black, fully transparent if there is alpha."""
         width, height = self.shot.clip.size
         wide = 2 if self.view.kind == "side" else 1
         pixels = np.zeros((height, wide * width, len(self.channels)), np.float32)
-        linear = self.look.space == "linear"
-        space = SRGB.linear_name if linear else SRGB.name
-        return Picture(number, pixels, self.channels, "linear" if linear else "code", space)
+        encoding: Encoding = "linear" if self.look.space == "linear" else "code"
+        return Picture(number, pixels, self.channels, encoding, self.shot.clip.colour)

@@ -11,7 +11,8 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
-from trackmatte.frame import Transfer
+from trackmatte.color import Colour
+from trackmatte.media.colour_tags import image_colour
 
 THREADS = 2
 TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True), 8: (1, False)}
@@ -24,8 +25,11 @@ class Image:
 
     rgb: NDArray[Any]
     """(H, W, 3) uint8, uint16 or float32, the display window."""
-    transfer: Transfer
+    colour: Colour
+    """What the tags say; without any, a guess by the sample type."""
     notes: tuple[str, ...]
+    doubts: tuple[str, ...]
+    """What the user should know of how ``colour`` was found."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -57,7 +61,8 @@ def read_image(path: Path) -> Image:
     turns, mirrored = TURNS.get(spec.get_int_attribute("Orientation", 1), (0, False))
     if turns or mirrored:
         rgb = np.ascontiguousarray(np.rot90(rgb[:, ::-1] if mirrored else rgb, turns))
-    return Image(rgb, _transfer(spec, rgb.dtype), _notes(spec, channels, turns, mirrored))
+    colour, doubts = image_colour(spec, rgb.dtype)
+    return Image(rgb, colour, _notes(spec, channels, turns, mirrored), tuple(doubts))
 
 
 def read_rate(path: Path) -> Fraction | None:
@@ -165,16 +170,6 @@ def _display_window(rgb: NDArray[Any], spec: oiio.ImageSpec) -> NDArray[Any]:
     if left < right and top < bottom:
         out[top:bottom, left:right] = rgb[top - y : bottom - y, left - x : right - x]
     return out
-
-
-def _transfer(spec: oiio.ImageSpec, dtype: np.dtype[Any]) -> Transfer:
-    space = spec.get_string_attribute("oiio:ColorSpace").lower()
-    dpx = spec.get_string_attribute("dpx:Transfer").lower()
-    if "log" in space or "log" in dpx or "printing density" in dpx:
-        return "log"
-    if space.startswith(("lin", "acescg", "aces2065", "scene_linear")) or "linear" in dpx:
-        return "linear"
-    return "linear" if dtype == np.float32 and not space else "display"
 
 
 def _notes(spec: oiio.ImageSpec, channels: list[int], turns: int, mirrored: bool) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Literal
 import fileseq
 import OpenImageIO as oiio
 
+from trackmatte.color import Colour
 from trackmatte.errors import ClipError, FrameError
 from trackmatte.frame import Frame
 from trackmatte.media.image import Image, bound_threads, read_image, read_rate
@@ -115,7 +116,9 @@ class ImageSequence(FrameSource):
     Frames keep their files' numbers. A gap in the numbers is reported in ``missing`` and is not a frame.
     """
 
-    def __init__(self, path: Path, files: dict[int, Path], on_error: OnError = "stop") -> None:
+    def __init__(
+        self, path: Path, files: dict[int, Path], on_error: OnError = "stop", colour: Colour | None = None
+    ) -> None:
         super().__init__(path, on_error)
         bound_threads()
         self._files = files
@@ -130,10 +133,12 @@ class ImageSequence(FrameSource):
         self.missing = tuple(n for n in range(low, high) if n not in files)
         self._first, first = self._first_image()
         self.size = first.size
+        self._told = colour is not None
+        self.colour = colour or first.colour
         digits = re.search(r"(\d+)\D*$", self._path(0).stem)
         self.padding = len(digits[1]) if digits else 4
         self.rate = read_rate(self._path(self._first)) or Fraction(24)
-        self.notes = (*first.notes, *self._gap_notes())
+        self.notes = (*first.notes, *self._gap_notes(), *(() if self._told else first.doubts))
 
     def _walk(self, start: int, stop: int, step: Literal[1, -1]) -> Iterator[Frame | FrameError]:
         for i in range(start, stop)[::step]:
@@ -160,8 +165,13 @@ class ImageSequence(FrameSource):
                 f"{path} is {w}x{h} while {self._path(self._first).name} is {w0}x{h0}: "
                 "a sequence must have one size, take the odd file out."
             )
+        if image.colour != self.colour and not self._told:
+            raise ClipError(
+                f"{path} is tagged as {image.colour.name} while {self._path(self._first).name} is "
+                f"{self.colour.name}: say with --input-colorspace what all of them are."
+            )
         time = (number - self.first_number) / self.rate
-        return Frame(index=index, number=number, time=time, rgb=image.rgb, transfer=image.transfer)
+        return Frame(index=index, number=number, time=time, rgb=image.rgb, colour=self.colour)
 
     def _first_image(self) -> tuple[int, Image]:
         """Return the first file that can be read, and its index."""

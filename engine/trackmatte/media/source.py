@@ -10,6 +10,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Literal, Self
 
+from trackmatte.color import Colour
 from trackmatte.errors import FrameError, UsageError
 from trackmatte.frame import Frame
 
@@ -38,6 +39,8 @@ class FrameSource(ABC):
     """Numbers between the first and the last for which a sequence has no file."""
     padding: int = 4
     """Digits that the source's own frame numbers are written with."""
+    colour: Colour
+    """What the code values of its frames mean: as told, else as its tags say."""
     notes: tuple[str, ...]
     """Plain sentences about the clip that the user should see."""
 

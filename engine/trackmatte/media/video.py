@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from trackmatte.color import Colour
 from trackmatte.errors import ClipError, FrameError
 from trackmatte.frame import Frame
 from trackmatte.media.source import FrameSource, OnError
@@ -37,7 +38,7 @@ class Movie(FrameSource):
     next keyframe.
     """
 
-    def __init__(self, path: Path, on_error: OnError = "stop") -> None:
+    def __init__(self, path: Path, on_error: OnError = "stop", colour: Colour | None = None) -> None:
         super().__init__(path, on_error)
         self._reader: Pictures | None = None
         self._at = 0
@@ -53,8 +54,8 @@ class Movie(FrameSource):
             raise ClipError(f"{path} holds no video frames: it may be cut off, fetch or render it again.")
         self.rate = Fraction(rate)
         self._index = index
-        self._look = look_of(self._first_picture(), aspect, alpha=alpha)
-        self.size = self._look.size
+        self._look = look_of(self._first_picture(), aspect, alpha=alpha, colour=colour)
+        self.size, self.colour = self._look.size, self._look.colour
         self.length = len(index)
         self.numbers = range(self.length)
         self.missing = ()
@@ -127,7 +128,7 @@ class Movie(FrameSource):
                 i,
             )
         time = int(self._index.pts[i] - self._index.pts[0]) * self._index.time_base
-        return Frame(index=i, number=i, time=time, rgb=to_rgb(picture, self._look))
+        return Frame(index=i, number=i, time=time, rgb=to_rgb(picture, self._look), colour=self.colour)
 
     def _first_picture(self) -> Picture:
         with closing(self._pictures(0)) as decoded:

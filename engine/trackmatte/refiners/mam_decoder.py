@@ -281,7 +281,7 @@ def load_m2m(path: Path) -> M2M:
     ------
     MissingPartError : the file is missing, damaged, or not of this decoder; the first mismatch is named.
     """
-    stored = read_checkpoint(path)
+    stored = read_checkpoint(path, way_out="get it again, from its publishers: trackmatte weights add FILE")
     weights = stored.get("state_dict")
     found = _unprefixed(weights if isinstance(weights, dict) else stored)
     net = M2M()

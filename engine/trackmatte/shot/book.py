@@ -30,7 +30,7 @@ class ShotBook:
         self.cache = FrameCache(path.with_name(path.name.removesuffix(document.SUFFIX) + ".shot"))
         self._index = {number: index for index, number in enumerate(clip.numbers)}
         self.prompts = PromptBook(doc, path.parent, self.cache.root / "prompts", clip.size)
-        self.keys = Keys(doc, self.prompts, self.cache)
+        self.keys = Keys(doc, self.prompts, self.cache, clip.colour)
         self._fresh = False
         self.changed: dict[str, set[int]] = {}
         """Object -> source numbers of the masks that the last `track` changed."""
@@ -46,6 +46,7 @@ class ShotBook:
         tracker_settings: dict[str, Any] | None = None,
         refiner_settings: dict[str, Any] | None = None,
         frames: tuple[int, int] | None = None,
+        input_colorspace: str | None = None,
         on_error: Literal["stop", "skip"] = "stop",
     ) -> Self:
         """Make a shot for a clip; nothing is on disk before `save`.
@@ -57,12 +58,13 @@ class ShotBook:
         tracker, refiner : registered names; ``auto`` takes the best one that can run here.
         tracker_settings, refiner_settings : what they are made with; see their classes.
         frames : in and out, inclusive source numbers; None = the whole clip.
+        input_colorspace : what the plate's code values mean; None = as its tags say.
         on_error : at a frame that cannot be decoded, stop or leave it out.
 
         Raises
         ------
         ShotError : the file is not named ``.shot.json``, or the range is not in the clip.
-        UsageError : no such tracker, refiner or setting.
+        UsageError : no such tracker, refiner, setting or colour space.
         MissingPartError : the tracker needs a package or weights that are not there.
         ClipError : the clip cannot be opened.
         """
@@ -75,7 +77,7 @@ class ShotBook:
             refiner, _ = choose_refiner()
         tracker_settings = TRACKERS.get(tracker).settle(tracker_settings or {})
         refiner_settings = REFINERS.get(refiner).settle(refiner_settings or {})
-        source = open_clip(clip, on_error=on_error)
+        source = open_clip(clip, input_colorspace, on_error=on_error)
         width, height = source.size
         doc = ShotDoc(
             format="trackmatte-shot",
@@ -90,6 +92,7 @@ class ShotBook:
             ),
             tracker=PartDoc(tracker, tracker_settings),
             refiner=PartDoc(refiner, refiner_settings),
+            input_colorspace=input_colorspace,
             on_error=on_error,
         )
         shot = cls(path, doc, source)
@@ -106,10 +109,11 @@ class ShotBook:
         ------
         ShotError : the file is missing, damaged, newer, or its clip changed since it was made.
         ClipError : the clip cannot be opened.
+        UsageError : its colour space is not in the OpenColorIO configuration here.
         """
         path = Path(path)
         doc = document.load(path)
-        clip = open_clip(path.parent / doc.source.path, on_error=doc.on_error)
+        clip = open_clip(path.parent / doc.source.path, doc.input_colorspace, on_error=doc.on_error)
         if clip.identity() != doc.source.identity:
             clip.close()
             raise ShotError(

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from trackmatte.color import SRGB, Colour, unit
+from trackmatte.color import Colour, unit
 from trackmatte.frame import Frame
 from trackmatte.matte import Matte
 from trackmatte.media import decode_ahead
@@ -66,7 +66,11 @@ class _Mattes:
     def origin(self, number: int) -> str:
         preset, look = self.preset, self.look
         mattes = [self.shot.matte_key(o, number) for o in self.objects]
-        colours = [look.space, look.foreground, self.shot.clip.identity()] if preset.foreground else []
+        colours = (
+            [look.space, look.foreground, self.shot.clip.identity(), self.shot.clip.colour.identity]
+            if preset.foreground
+            else []
+        )
         return digest("picture", VERSION, self.form, preset.name, list(self.objects), mattes, colours, number)
 
     def picture(self, number: int, frame: Frame | None) -> Picture:
@@ -79,7 +83,7 @@ class _Mattes:
     def _composed(self, mattes: list[Matte], number: int, frame: Frame | None, origin: str) -> Picture:
         if self.preset.foreground:
             mattes = [coloured(m, frame, self.look) for m in mattes]
-        return picture(self.preset, mattes, number, SRGB, self.look, origin=origin)
+        return picture(self.preset, mattes, number, self.shot.clip.colour, self.look, origin=origin)
 
 
 def deliver(
@@ -133,15 +137,15 @@ def _frames(shot: ShotBook, numbers: Sequence[int], *, decode: bool) -> Iterator
 
 def mixed_in_code(frame: Frame) -> bool:
     """Whether the plate's soft pixels are taken to be mixed in its code values, not in light."""
-    return default_method(frame.transfer) == "multilevel"
+    return default_method(frame.colour) == "multilevel"
 
 
 def coloured(matte: Matte, frame: Frame | None, look: Look) -> Matte:
     """Return the matte with its straight foreground, linear or in the plate's code values."""
     if frame is None:
         return replace(matte, foreground=np.zeros((*matte.alpha.shape, 3), np.float32))
-    method = default_method(frame.transfer)
-    mixed = unit(frame.rgb) if method == "multilevel" else frame.colour.linear(frame.rgb)
+    method = default_method(frame.colour)
+    mixed = unit(frame.rgb) if method == "multilevel" else frame.linear()
     if look.foreground != "plate":
         fast = look.foreground == "fast"
         mixed = estimate_foreground(mixed, matte.alpha, method="blur_fusion" if fast else method)
@@ -163,13 +167,12 @@ def picture(
     origin: str = "",
 ) -> Picture:
     """Return the picture of one frame of a plate in the space ``colour``."""
-    linear = look.space == "linear"
     return compose(
         preset,
         mattes,
         number,
-        encoding="linear" if linear else "code",
-        space=colour.linear_name if linear else colour.name,
+        encoding="linear" if look.space == "linear" else "code",
+        colour=colour,
         timecode=timecode,
         origin=origin,
     )

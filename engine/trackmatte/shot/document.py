@@ -79,6 +79,8 @@ class ShotDoc(_Strict):
     """Whether a pixel belongs to one object only: the one whose mask is surest there."""
     steady: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     """How much of the mattes' flicker is taken off, 0 = nothing, 1 = most."""
+    input_colorspace: str | None = None
+    """What the plate's code values mean, a name of the OpenColorIO config; absent = as its tags say."""
     on_error: Literal["stop", "skip"] = "stop"
     """What to do at a frame that cannot be decoded."""
     prompts: list[PromptDoc] = []

@@ -13,7 +13,6 @@ from trackmatte.picture import Picture
 from trackmatte.registry import Registry
 
 Depth = Literal["half", "float"]
-Compression = Literal["zip", "zips", "piz", "pxr24", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,8 @@ class Delivery:
     """Replace files that exist and do not hold the same frame already."""
     depth: Depth = "half"
     """Samples of an EXR."""
-    compression: Compression = "zip"
-    """Of an EXR; all of them are lossless for half samples."""
+    compression: str = "zip"
+    """Of an EXR: zip, zips, piz, pxr24 (half only) or none; others would change the matte."""
     tight: bool = False
     """Whether an EXR's data window holds only what is not empty."""
     premultiplied: bool | None = None
@@ -115,4 +114,4 @@ WRITERS: Registry[Writer] = Registry(
     },
 )
 
-__all__ = ["WRITERS", "Compression", "Delivery", "Depth", "Writer"]
+__all__ = ["WRITERS", "Delivery", "Depth", "Writer"]

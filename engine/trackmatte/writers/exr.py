@@ -16,6 +16,9 @@ from trackmatte.writers import Delivery
 from trackmatte.writers.sequence import SequenceWriter, premultiplied
 
 LOSSLESS = ("zip", "zips", "piz", "pxr24", "none")
+LOSSY = ("dwaa", "dwab", "b44", "b44a")
+LARGEST = 65504.0
+"""Largest value that a half sample holds."""
 
 
 class ExrWriter(SequenceWriter):
@@ -26,10 +29,14 @@ class ExrWriter(SequenceWriter):
 
     def __init__(self, delivery: Delivery) -> None:
         super().__init__(delivery)
+        if delivery.compression in LOSSY or (delivery.compression, delivery.depth) == ("pxr24", "float"):
+            raise UsageError(
+                f"{delivery.compression} would change a matte of {delivery.depth} samples (it is lossy); "
+                f"choose one of: {', '.join(c for c in LOSSLESS if c != delivery.compression)}"
+            )
         if delivery.compression not in LOSSLESS:
             raise UsageError(
-                f"compression {delivery.compression!r} would change the matte; choose one of: "
-                f"{', '.join(LOSSLESS)}"
+                f"there is no compression {delivery.compression!r}; choose one of: {', '.join(LOSSLESS)}"
             )
 
     def _save(self, path: Path, picture: Picture) -> None:
@@ -41,10 +48,16 @@ class ExrWriter(SequenceWriter):
             "PixelAspectRatio": aspect,
             "Software": f"Trackmatte {__version__}",
             "trackmatte:frame": picture.number,
+            "trackmatte:colorspace": picture.space,
             self.origin_key: picture.origin,
             **{f"trackmatte:{k}": v for k, v in self.delivery.facts.items()},
         }
-        pixels = picture.pixels if self.delivery.premultiplied is False else premultiplied(picture)
+        straight = self.delivery.premultiplied is False
+        pixels = picture.pixels if straight else premultiplied(picture)
+        if picture.encoding != "data" and picture.alpha is not None:
+            attributes["trackmatte:alpha"] = "straight" if straight else "premultiplied"
+        if self.delivery.depth == "half":
+            pixels = np.clip(pixels, -LARGEST, LARGEST)
         window = tight_window(pixels) if self.delivery.tight else None
         write_image(path, pixels, attributes, self.delivery.depth, channels=picture.channels, window=window)
 

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trackmatte.color import to_display_code
 from trackmatte.errors import UsageError
 from trackmatte.picture import Picture
 
@@ -37,10 +36,7 @@ def code_values(picture: Picture, *, premultiplied: bool) -> tuple[NDArray[np.fl
     alpha = solid if picture.alpha is None else _unit(picture.alpha)
     if picture.channels == ("A",):
         return np.ones((*alpha.shape, 3), np.float32), alpha
-    colours = picture.pixels[..., :3]
-    if picture.encoding == "linear":
-        colours = to_display_code(np.nan_to_num(colours, nan=0.0), picture.space)
-    colours = _unit(colours)
+    colours = _unit(picture.code())
     if premultiplied and picture.encoding != "data":
         colours = colours * alpha[..., None]
     return colours, alpha

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackmatte import __version__
-from trackmatte.color import to_display_code
 from trackmatte.errors import UsageError
 from trackmatte.files import write_image
 from trackmatte.picture import Picture
@@ -51,7 +50,4 @@ class PngWriter(SequenceWriter):
         if picture.encoding == "data":
             alpha = picture.alpha
             return picture.pixels[..., :3] if alpha is None else alpha[..., None]
-        colours = picture.pixels[..., :3]
-        if picture.encoding == "linear":
-            colours = to_display_code(colours, picture.space)
-        return np.dstack([np.clip(colours, 0, 1), picture.pixels[..., 3:]])
+        return np.dstack([picture.code(), picture.pixels[..., 3:]])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trackmatte.color import SRGB, Colour
 from trackmatte.errors import UsageError
 from trackmatte.matte import Matte
 from trackmatte.picture import Encoding, Picture
@@ -55,7 +56,7 @@ def compose(
     number: int,
     *,
     encoding: Encoding = "data",
-    space: str = "data",
+    colour: Colour = SRGB,
     timecode: str | None = None,
     origin: str = "",
 ) -> Picture:
@@ -64,7 +65,7 @@ def compose(
     Parameters
     ----------
     mattes : all objects' for ``multi``, one otherwise; with foreground for ``cutout``.
-    encoding, space : what the foreground's values are.
+    encoding, colour : what the foreground's values are.
     """
     first = mattes[0]
     if preset.name == "multi":
@@ -79,7 +80,7 @@ def compose(
     if first.foreground is None:
         raise ValueError("a cut-out needs the matte's foreground")
     pixels = np.dstack([first.foreground, first.alpha]).astype(np.float32)
-    return Picture(number, pixels, ("R", "G", "B", "A"), encoding, space, timecode, origin)
+    return Picture(number, pixels, ("R", "G", "B", "A"), encoding, colour, timecode, origin)
 
 
 def layer_names(objects: Sequence[str]) -> list[str]:

@@ -1,0 +1,223 @@
+"""What is delivered: every kind of source x preset x range, read back with independent readers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import OpenEXR
+import pymatting
+import pytest
+
+from tests import disc
+from trackmatte.cli import main
+from trackmatte.errors import UsageError
+from trackmatte.files import write_image
+from trackmatte.prompt import Box, Prompt
+from trackmatte.shot import Look, Shot
+from trackmatte.writers import Delivery
+from trackmatte.writers.exr import ExrWriter
+
+SIZE = (64, 40)
+GAP = 1003
+
+
+def light(code: np.ndarray) -> np.ndarray:
+    return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4)
+
+
+def linear_exrs(folder: Path) -> Path:
+    """Scene-linear EXRs 1001-1006 without 1003, brighter than white in the subject."""
+    for i in range(6):
+        if 1001 + i != GAP:
+            rgb = (light(disc.plate_at(i, SIZE) / 255) * 3).astype(np.float32)
+            write_image(folder / f"hdr.{1001 + i}.exr", rgb, {}, "half")
+    return folder / "hdr.####.exr"
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("sources")
+    return {
+        "movie": disc.write_movie(folder / "disc.mp4", 6, SIZE),
+        "png": disc.write_frames(folder / "png", 6, SIZE),
+        "exr": linear_exrs(folder / "exr"),
+        "still": disc.write_frames(folder / "still", 1, SIZE).parent / "plate.1001.png",
+    }
+
+
+@pytest.fixture(scope="module")
+def shots(sources: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Matted shots with two objects, the second of which is never seen."""
+    made = {}
+    for name, clip in sources.items():
+        path = tmp_path_factory.mktemp("shots") / f"{name}.shot.json"
+        with Shot.new(path, clip, tracker="fake", refiner="none") as shot:
+            first = shot.numbers()[0]
+            shot.add(Prompt(first, "hero", box=Box(0.1, 0.1, 0.9, 0.9)))
+            shot.add(Prompt(first, "ghost", mask=one_pixel()))
+            shot.save()
+            for _ in (*shot.track(), *shot.matte()):
+                pass
+        made[name] = path
+    return made
+
+
+def one_pixel() -> np.ndarray:
+    mask = np.zeros(SIZE[::-1], bool)
+    mask[3, 3] = True
+    return mask
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    with OpenEXR.File(str(path), separate_channels=True) as f:
+        return {n: np.asarray(c.pixels) for n, c in f.channels().items()}
+
+
+CHANNELS = {
+    "matte": ["A", "B", "G", "R"],
+    "alpha": ["A"],
+    "cutout": ["A", "B", "G", "R"],
+    "multi": ["ghost.A", "hero.A"],
+}
+
+
+@pytest.mark.parametrize("cut", [None, (1, 3), (2, 2)], ids=["whole", "part", "one"])
+@pytest.mark.parametrize("preset", list(CHANNELS))
+@pytest.mark.parametrize("source", ["movie", "png", "exr", "still"])
+def test_every_source_preset_and_range(
+    shots: dict[str, Path], tmp_path: Path, source: str, preset: str, cut: tuple[int, int] | None
+) -> None:
+    with Shot.open(shots[source]) as shot:
+        every = list(shot.clip.numbers)
+        if cut is not None:
+            shot.set_range(every[min(cut[0], len(every) - 1)], every[min(cut[1], len(every) - 1)])
+        numbers = shot.numbers()
+        objects = ["hero", "ghost"] if preset == "multi" else ["hero"]
+        delivery = Delivery(tmp_path, "out", rate=shot.clip.rate)
+        steps = list(shot.render(ExrWriter(delivery), preset=preset, objects=objects))
+        assert [p.frame for p in steps] == numbers
+        assert sorted(p.name for p in tmp_path.iterdir()) == [f"out.{n:04d}.exr" for n in numbers]
+        for n in numbers:
+            channels = read(delivery.path(n, ".exr"))
+            assert sorted(channels) == CHANNELS[preset]
+            alpha = shot.read_matte("hero", n).alpha.astype(np.float16)
+            np.testing.assert_array_equal(channels.get("A", channels.get("hero.A")), alpha)
+
+
+def deliver(shot: Shot, folder: Path, look: Look, **how: Any) -> list[dict[str, np.ndarray]]:
+    delivery = Delivery(folder, "c", **how)
+    for _ in shot.render(ExrWriter(delivery), preset="cutout", objects=["hero"], look=look):
+        pass
+    return [read(delivery.path(n, ".exr")) for n in shot.numbers()]
+
+
+def stack(channels: dict[str, np.ndarray]) -> np.ndarray:
+    return np.dstack([channels[c].astype(np.float32) for c in "RGB"])
+
+
+def test_cutout_of_a_display_plate_is_pymattings_foreground_in_linear_light(
+    shots: dict[str, Path], tmp_path: Path
+) -> None:
+    with Shot.open(shots["png"]) as shot:
+        straight = deliver(shot, tmp_path, Look(), premultiplied=False)
+        for i, n in enumerate(shot.numbers()):
+            alpha = shot.read_matte("hero", n).alpha
+            plate = shot.clip[i].rgb / 255.0
+            expected = pymatting.estimate_foreground_ml(plate, alpha.astype(np.float64))
+            soft = (alpha > 0.05) & (alpha < 1)
+            assert soft.sum() > 50
+            difference = np.abs(stack(straight[i]) - light(np.clip(expected, 0, 1)))[soft]
+            assert difference.max() < 0.02
+            core = alpha == 1
+            np.testing.assert_allclose(stack(straight[i])[core], light(plate)[core], atol=1e-3)
+
+
+def test_cutout_of_a_linear_plate_keeps_values_above_one(shots: dict[str, Path], tmp_path: Path) -> None:
+    with Shot.open(shots["exr"]) as shot:
+        straight = deliver(shot, tmp_path, Look(), premultiplied=False)
+        for i, n in enumerate(shot.numbers()):
+            core = shot.read_matte("hero", n).alpha == 1
+            np.testing.assert_array_equal(stack(straight[i])[core], shot.clip[i].rgb[core].astype(np.float16))
+            assert stack(straight[i])[core].max() > 1
+
+
+@pytest.mark.parametrize("source", ["png", "exr"])
+def test_source_space_gives_the_plates_own_values(
+    shots: dict[str, Path], tmp_path: Path, source: str
+) -> None:
+    with Shot.open(shots[source]) as shot:
+        look = Look(space="source", foreground="plate")
+        straight = deliver(shot, tmp_path, look, premultiplied=False, depth="float")
+        plate = shot.clip[0].rgb
+        values = plate / np.float32(255) if plate.dtype == np.uint8 else plate
+        np.testing.assert_allclose(stack(straight[0]), values, atol=1e-6)
+
+
+def test_the_subjects_own_colour_has_less_background_in_it_than_the_plate(
+    shots: dict[str, Path], tmp_path: Path
+) -> None:
+    """The disc is orange, all around it blue: soft pixels of the plate are bluer than the subject."""
+    with Shot.open(shots["png"]) as shot:
+        own = deliver(shot, tmp_path / "own", Look(), premultiplied=False)
+        fast = deliver(shot, tmp_path / "fast", Look(foreground="fast"), premultiplied=False)
+        plate = deliver(shot, tmp_path / "plate", Look(foreground="plate"), premultiplied=False)
+        alpha = disc.alpha_at(0, SIZE)
+        soft = (alpha > 0.2) & (alpha < 0.8)
+        core = stack(own[0])[alpha == 1][:, 2].mean()
+        blue = {
+            k: stack(v[0])[soft][:, 2].mean() for k, v in (("own", own), ("fast", fast), ("plate", plate))
+        }
+        assert abs(blue["own"] - core) < 0.6 * abs(blue["plate"] - core)
+        assert abs(blue["fast"] - core) < 0.8 * abs(blue["plate"] - core)
+
+
+def test_a_preset_for_one_object_refuses_two(shots: dict[str, Path], tmp_path: Path) -> None:
+    with Shot.open(shots["png"]) as shot, pytest.raises(UsageError, match="holds one object"):
+        next(iter(shot.render(ExrWriter(Delivery(tmp_path, "x")), preset="matte")))
+
+
+def run(*words: object) -> int:
+    return main([str(w) for w in words])
+
+
+def test_export_names_files_by_clip_object_and_preset(shots: dict[str, Path], tmp_path: Path) -> None:
+    for preset in ("matte", "cutout", "multi"):
+        assert run("export", shots["png"], "--out", tmp_path, "--preset", preset) == 0
+    names = {p.name for p in tmp_path.iterdir() if ".1001." in p.name}
+    stems = ("plate_hero", "plate_ghost", "plate_hero_cutout", "plate_ghost_cutout", "plate_multi")
+    assert names == {f"{s}.1001.exr" for s in stems}
+
+
+def test_delivery_between_the_plates_is_refused(
+    sources: dict[str, Path], shots: dict[str, Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(sources["png"].parent.iterdir())
+    assert run("export", shots["png"], "--out", sources["png"].parent) == 6
+    assert "plate's own images" in capfd.readouterr().err
+    box = ("--box", "0.1,0.1,0.9,0.9", "--tracker", "fake", "--refiner", "none")
+    assert run("matte", sources["png"], *box, "--out", sources["png"].parent, "--overwrite") == 6
+    assert sorted(sources["png"].parent.iterdir()) == before
+
+
+def test_png_cutout_is_straight_srgb(shots: dict[str, Path], tmp_path: Path) -> None:
+    assert run("export", shots["png"], "--out", tmp_path, "--preset", "cutout", "--format", "png") == 0
+    with Shot.open(shots["png"]) as shot:
+        bgra = cv2.imread(str(tmp_path / "plate_hero_cutout.1001.png"), cv2.IMREAD_UNCHANGED)
+        assert bgra.dtype == np.uint16
+        alpha = shot.read_matte("hero", 1001).alpha
+        np.testing.assert_array_equal(bgra[..., 3], np.rint(alpha * 65535))
+        core = alpha == 1
+        plate = shot.clip[0].rgb[core].astype(np.float64) / 255
+        assert np.abs(bgra[..., 2::-1][core] / 65535 - plate).max() < 1e-4
+
+
+def test_rate_survives(shots: dict[str, Path], tmp_path: Path) -> None:
+    with Shot.open(shots["png"]) as shot:
+        delivery = Delivery(tmp_path, "r", rate=Fraction(30000, 1001))
+        list(shot.render(ExrWriter(delivery), objects=["hero"]))
+    with OpenEXR.File(str(delivery.path(1001, ".exr"))) as f:
+        assert Fraction(f.header()["framesPerSecond"]) == Fraction(30000, 1001)
