@@ -245,6 +245,25 @@ def to_display_code(linear: NDArray[Any], linear_name: str) -> NDArray[np.float3
     return np.clip(np.nan_to_num(code, copy=False, nan=0.0), 0, 1, out=code)
 
 
+def converted(linear: NDArray[np.float32], source: Colour, to: Colour) -> NDArray[np.float32]:
+    """Return light of one colour's linear space as light of another's.
+
+    Parameters
+    ----------
+    linear : (H, W, 3) in the space ``source.linear_name``; itself if the two are in the same space.
+
+    Raises
+    ------
+    UsageError : the configuration of ``to`` does not know both spaces.
+    """
+    import PyOpenColorIO as ocio
+
+    if source.linear_name == to.linear_name:
+        return linear
+    transform = ocio.ColorSpaceTransform(source.linear_name, to.linear_name)
+    return _through(color_config.processor(to.config, transform), linear)
+
+
 def _through(made: Any, rgb: NDArray[Any]) -> NDArray[np.float32]:
     """Run a processor; pixels that are not finite come out as NaN, not as what a curve makes of them."""
     out: NDArray[np.float32] = color_config.apply(made, rgb, np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -151,7 +152,7 @@ def test_the_data_window_is_full_unless_tight_is_asked_for(tmp_path: Path) -> No
 def test_what_the_header_says(tmp_path: Path) -> None:
     path = written(
         tmp_path,
-        picture("cutout", timecode=Timecode.parse("01:00:00:05", Fraction(24)), origin="abc"),
+        replace(picture("cutout", origin="abc"), timecode=Timecode.parse("01:00:00:05", Fraction(24))),
         rate=Fraction(24000, 1001),
         pixel_aspect=Fraction(4, 3),
         facts={"prompts": "subject@1001: box", "shot": "123"},

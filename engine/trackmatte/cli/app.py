@@ -13,6 +13,7 @@ from trackmatte import __version__
 from trackmatte.cli import shot as shot_commands
 from trackmatte.cli import weights as weights_commands
 from trackmatte.cli.colorspaces import colorspaces
+from trackmatte.cli.comp import comp
 from trackmatte.cli.delivery import Delivered, check_apart, check_form, run_export
 from trackmatte.cli.options import (
     BoxOption,
@@ -94,6 +95,7 @@ app.command(shot_commands.app)
 app.command(weights_commands.app)
 app.command(colorspaces)
 app.command(qc)
+app.command(comp)
 
 
 @app.command

@@ -40,8 +40,8 @@ class Delivery:
     """Width of a pixel over its height."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What made the pictures, for people: shot hash, model, prompts; kept in files that can hold it."""
-    holds: Literal["matte", "colour", "layers"] = "matte"
-    """Alpha of one subject, its colours with alpha, or layers of several subjects."""
+    holds: Literal["matte", "colour", "opaque", "layers"] = "matte"
+    """Alpha of one subject, its colours with alpha, colours without, or layers of several subjects."""
     audio: Path | None = None
     """A file whose sound a delivered movie takes along."""
     start: Fraction = Fraction(0)

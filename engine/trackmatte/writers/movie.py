@@ -106,7 +106,7 @@ class MovieWriter(ABC):
     def write(self, picture: Picture) -> None:
         """Write the next picture; the first one opens the file."""
         rgb, alpha = code_values(picture, premultiplied=bool(self.delivery.premultiplied))
-        if (picture.encoding == "data") == (self.delivery.holds == "colour"):
+        if (picture.encoding == "data") == (self.delivery.holds in ("colour", "opaque")):
             raise ValueError(f"a delivery that holds {self.delivery.holds} got {picture.encoding} pictures")
         with self._reported():
             if self._movie is None:

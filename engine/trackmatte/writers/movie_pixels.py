@@ -22,22 +22,24 @@ RED, BLUE = 0.2126, 0.0722
 def code_values(picture: Picture, *, premultiplied: bool) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return (H, W, 3) colours and (H, W) alpha, both in [0, 1], NaN as 0.
 
-    Linear colours become display code; a matte's R, G and B stay as they are; alpha alone gets white.
+    Linear colours become display code; a matte's R, G and B stay as they are; alpha alone gets white, and
+    colours alone get an alpha of 1.
     Premultiplying multiplies code values, which is what a host does that composites display-referred movies.
 
     Raises
     ------
     UsageError : the picture has layers.
     """
-    if picture.alpha is None or picture.channels not in (("R", "G", "B", "A"), ("A",)):
+    if picture.channels not in (("R", "G", "B", "A"), ("R", "G", "B"), ("A",)):
         raise UsageError("a movie holds no layers; choose another preset than multi, or --format exr")
-    alpha = _unit(picture.alpha)
+    solid = np.ones(picture.pixels.shape[:2], np.float32)
+    alpha = solid if picture.alpha is None else _unit(picture.alpha)
     if picture.channels == ("A",):
         return np.ones((*alpha.shape, 3), np.float32), alpha
-    if picture.encoding == "data":
-        return _unit(picture.pixels[..., :3]), alpha
     colours = _unit(picture.code())
-    return colours * alpha[..., None] if premultiplied else colours, alpha
+    if premultiplied and picture.encoding != "data":
+        colours = colours * alpha[..., None]
+    return colours, alpha
 
 
 def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
