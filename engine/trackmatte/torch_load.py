@@ -11,8 +11,15 @@ import torch
 from trackmatte.errors import MissingPartError
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(
+    path: Path, *, way_out: str = "fetch it again: trackmatte weights fetch"
+) -> dict[str, Any]:
     """Return what a checkpoint holds, on the CPU; nothing but tensors and plain containers is accepted.
+
+    Parameters
+    ----------
+    path : file.
+    way_out : what to do about a damaged file, the end of the message.
 
     Raises
     ------
@@ -23,9 +30,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except FileNotFoundError as e:
         raise MissingPartError(f"there is no checkpoint {path}; see: trackmatte weights list") from e
     except Exception as e:  # torch raises a dozen kinds for a damaged or unsafe file
+        # Torch's advice to read the file with ``weights_only=False`` would run any code in it.
+        why = "it holds something else" if "weights_only" in str(e) else first_line(e)
         raise MissingPartError(
-            f"the checkpoint {path} is damaged, truncated or not a weights file "
-            f"({first_line(e)}); fetch it again: trackmatte weights fetch"
+            f"the checkpoint {path} is damaged, truncated or not a weights file ({why}); {way_out}"
         ) from e
     if not isinstance(stored, dict):
         raise MissingPartError(
@@ -43,7 +51,7 @@ def check_fit(
     *,
     way_out: str = "take the matching file, see: trackmatte weights list",
 ) -> None:
-    """Make sure that weights have the very names and shapes of a network's.
+    """Make sure that weights have the very names and shapes of a network's, and are numbers.
 
     Parameters
     ----------
@@ -66,6 +74,11 @@ def check_fit(
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise MissingPartError(
                 f"the checkpoint {path} does not fit {what}: it {trouble} {names[0]}{more}; {way_out}"
+            )
+    for name in wanted:
+        if not torch.isfinite(weights[name]).all():
+            raise MissingPartError(
+                f"the checkpoint {path} of {what} has values that are not numbers in {name}; {way_out}"
             )
 
 

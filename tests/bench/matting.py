@@ -1,13 +1,15 @@
 """Alpha mattes against ground truth, beside the baselines, on the same masks.
 
     python -m tests.bench.matting [DATASET] [--clips a,b] [--frames N] [--masks tracker|truth|jitter]
-                                  [--keep FOLDER] [--markdown FILE]
+                                  [--keep FOLDER] [--markdown FILE] [--mam-checkpoint FILE
+                                  --mam-encoder FILE --mam-size b|l|h | --mam-random]
 
 DATASET holds one folder per clip: ``plate.mp4``, ``alpha.mkv`` (16-bit grey) and ``mask0.png``. Masks come
 from the default tracker, given the first frame's mask; or are the binarised truth; or the truth with its
 contour moved by smooth random errors of about 3 px. Baselines: the mask alone, Gaussians of it, the guided
 filter (He, Sun and Tang, PAMI 2013) at four settings and pymatting's full-frame closed form on trimaps cut
-from the mask.
+from the mask. Matting Anything joins where its weights are installed or given; ``--mam-random`` runs it on
+tiny random ones, to see that it runs, and its row says so.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ import argparse
 import contextlib
 import io
 import platform
+import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
@@ -35,10 +38,15 @@ from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.prompt import Prompt
 from trackmatte.refiners import REFINERS
+from trackmatte.refiners.choose import choose_refiner
+from trackmatte.refiners.region import Region, bounds_of, region_of
 from trackmatte.trackers import TRACKERS
 
 F32 = NDArray[np.float32]
 Method = Callable[[Frame, Mask], F32]
+Row = tuple[NDArray[Any], NDArray[Any]]
+"""Scores, and CPU and wall seconds per frame."""
+RANDOM = ", random weights: figures mean nothing"
 
 
 def hard(frame: Frame, mask: Mask) -> F32:
@@ -70,7 +78,7 @@ def full_frame(half_width: float) -> Method:
         byte = inside.astype(np.uint8)
         far = cv2.distanceTransform(byte, cv2.DIST_L2, 5) + cv2.distanceTransform(1 - byte, cv2.DIST_L2, 5)
         trimap = np.where(far <= half_width, 0.5, inside).astype(np.float64)
-        if trimap.min() == trimap.max():
+        if not {0.0, 1.0} <= set(np.unique(trimap).tolist()):
             return inside
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
@@ -80,14 +88,20 @@ def full_frame(half_width: float) -> Method:
     return run
 
 
-def refiner(name: str) -> Method:
-    """Return one of our refiners as a method."""
-    part = REFINERS.get(name)()
-    return lambda frame, mask: part.refine(frame, mask).alpha
+def refiner(name: str, region: Region | None, settings: dict[str, Any] | None = None) -> Method:
+    """Return one of our refiners as a method, working as in a shot: on one region for the whole clip."""
+    part = REFINERS.get(name)(**(settings or {}))
+    return lambda frame, mask: part.refine(frame, mask, None, region).alpha
 
 
-def methods() -> dict[str, Method]:
-    """Return every row of the table."""
+def methods(region: Region | None, mam: dict[str, Any] | None = None) -> dict[str, Method]:
+    """Return every row of the table.
+
+    Parameters
+    ----------
+    region : the part of the plate that holds the subject on all frames.
+    mam : settings of Matting Anything; None = no row.
+    """
     rows: dict[str, Method] = {"mask only": hard}
     rows |= {f"Gaussian {s:g} px": gaussian(s) for s in (1.0, 1.5, 3.0)}
     rows |= {
@@ -95,7 +109,28 @@ def methods() -> dict[str, Method]:
         for r, e in ((5, 1e-4), (10, 1e-4), (10, 1e-3), (20, 1e-4))
     }
     rows |= {f"pymatting +-{w} px": full_frame(w) for w in (8, 20)}
-    return rows | {f"trackmatte {n}": refiner(n) for n in ("none", "closed_form")}
+    rows |= {f"trackmatte {n}": refiner(n, region) for n in ("none", "closed_form")}
+    if mam is not None:
+        rows["trackmatte mam" + RANDOM * (mam.get("size") == "micro")] = refiner("mam", region, mam)
+    return rows
+
+
+def mam_settings(given: argparse.Namespace) -> dict[str, Any] | None:
+    """Return the settings of Matting Anything that the command line or the weights folder give, if any."""
+    if given.mam_random:
+        from tests import micro
+
+        folder = Path(tempfile.gettempdir()) / "trackmatte-bench-random"
+        folder.mkdir(exist_ok=True)
+        return micro.mam(folder)
+    if given.mam_checkpoint:
+        files = {"checkpoint": given.mam_checkpoint, "encoder": given.mam_encoder, "size": given.mam_size}
+        return {k: str(v) for k, v in files.items() if v}
+    name, reason = choose_refiner()
+    if name == "mam":
+        return {}
+    print(f"No row for Matting Anything: {reason}.")
+    return None
 
 
 def jittered(alpha: F32, seed: int, amplitude: float = 3.0) -> F32:
@@ -167,34 +202,37 @@ def read(clip: Path, most: int | None) -> tuple[list[Frame], list[F32]]:
 
 
 def bench(
-    clip: Path, kind: str, most: int | None, keep: Path | None
-) -> dict[str, tuple[NDArray[Any], float]]:
+    clip: Path, kind: str, most: int | None, keep: Path | None, mam: dict[str, Any] | None
+) -> dict[str, Row]:
     """Score every method on a clip.
 
     Returns
     -------
-    Method -> ((frames, 5) scores, CPU seconds per frame).
+    Method -> ((frames, 5) scores, (CPU, wall) seconds per frame).
     """
     frames, truths = read(clip, most)
     masks = list(masks_of(clip, kind, frames, truths, keep))
     truth8 = [quantised(t) for t in truths]
+    region = region_of([b for b in map(bounds_of, masks) if b], frames[0].size)
     table = {}
-    for name, method in methods().items():
+    for name, method in methods(region, mam).items():
         method(frames[0], masks[0])
-        begin = time.process_time()
+        begin = np.array([time.process_time(), time.perf_counter()])
         mattes = [quantised(method(f, m)) for f, m in zip(frames, masks, strict=True)]
-        seconds = (time.process_time() - begin) / len(frames)
+        seconds = (np.array([time.process_time(), time.perf_counter()]) - begin) / len(frames)
         table[name] = (score_clip(mattes, truth8), seconds)
     return table
 
 
-def render(title: str, rows: dict[str, tuple[NDArray[Any], float]]) -> str:
-    """Return one clip's table as Markdown, columns lined up for the terminal."""
-    head = f"| {title:30s} | " + " | ".join(f"{m:>7s}" for m in (*METRICS, "CPU-s")) + " |"
-    lines = [head, "|" + "-" * 32 + "|" + ("--------:|" * (len(METRICS) + 1))]
+def render(title: str, rows: dict[str, Row]) -> str:
+    """Return one clip's table of (5,) scores as Markdown, columns lined up for the terminal."""
+    wide = max(30, *map(len, rows))
+    columns = (*METRICS, "CPU-s", "wall-s")
+    head = f"| {title:{wide}s} | " + " | ".join(f"{m:>7s}" for m in columns) + " |"
+    lines = [head, "|" + "-" * (wide + 2) + "|" + "--------:|" * len(columns)]
     for name, (mean, seconds) in rows.items():
-        cells = [f"{v:7.3f}" for v in (*mean, seconds)]
-        lines.append(f"| {name:30s} | " + " | ".join(cells) + " |")
+        cells = [f"{v:7.3f}" for v in (*mean, *seconds)]
+        lines.append(f"| {name:{wide}s} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -205,12 +243,12 @@ def header(dataset: Path, kind: str, most: int | None) -> str:
         f"Dataset {dataset.resolve()}, {f'first {most} frames' if most else 'all frames'}, masks: {kind}.\n"
         f"{platform.platform()}, {_processor()}, Python {platform.python_version()}, "
         + ", ".join(f"{p} {version(p)}" for p in parts)
-        + ".\nMAD and MSE x 1000, Grad and Conn / 1000 (low-resolution script), dtSSD x 100; CPU-s per frame."
+        + ".\nMAD and MSE x 1000, Grad and Conn / 1000 (low-resolution script), dtSSD x 100; s per frame."
     )
 
 
-def main() -> None:
-    """Run the benchmark."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the benchmark on the words of the command line."""
     ask = argparse.ArgumentParser(prog="python -m tests.bench.matting", description="Mattes against truth.")
     ask.add_argument("dataset", nargs="?", type=Path, default=Path("../shared/clips/alpha"))
     ask.add_argument("--clips", help="names, separated by commas; default all")
@@ -218,7 +256,13 @@ def main() -> None:
     ask.add_argument("--masks", choices=("tracker", "truth", "jitter"), default="tracker")
     ask.add_argument("--keep", type=Path, help="folder to store tracked masks in, and to reuse them from")
     ask.add_argument("--markdown", type=Path, help="write the tables there as well")
-    given = ask.parse_args()
+    ask.add_argument("--mam-checkpoint", type=Path, help="a decoder of Matting Anything")
+    ask.add_argument("--mam-encoder", type=Path, help="its SAM 1")
+    ask.add_argument("--mam-size", choices=("b", "l", "h"), help="of SAM 1")
+    ask.add_argument(
+        "--mam-random", action="store_true", help="tiny random weights: only to see that it runs"
+    )
+    given = ask.parse_args(words)
     names = (
         given.clips.split(",")
         if given.clips
@@ -226,15 +270,18 @@ def main() -> None:
     )
     text = [header(given.dataset, given.masks, given.frames)]
     print(text[0], flush=True)
-    every: dict[str, list[tuple[NDArray[Any], float]]] = {}
+    mam = mam_settings(given)
+    every: dict[str, list[Row]] = {}
     for name in names:
-        found = bench(given.dataset / name, given.masks, given.frames, given.keep)
+        found = bench(given.dataset / name, given.masks, given.frames, given.keep, mam)
         for method, row in found.items():
             every.setdefault(method, []).append(row)
         text.append(render(name, {k: (s.mean(0), t) for k, (s, t) in found.items()}))
         print("\n" + text[-1], flush=True)
     if len(names) > 1:
-        means = {k: (average([s for s, _ in v]), float(np.mean([t for _, t in v]))) for k, v in every.items()}
+        means = {
+            k: (average([s for s, _ in v]), np.mean([t for _, t in v], axis=0)) for k, v in every.items()
+        }
         text.append(render("all clips", means))
         print("\n" + text[-1])
     if given.markdown:

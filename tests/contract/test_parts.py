@@ -7,10 +7,14 @@ from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
+import cv2
 import numpy as np
+import OpenEXR
 import pytest
 
 from tests import disc
+from tests.movies import read_movie
+from trackmatte.color import SRGB, standard
 from trackmatte.errors import OutputError, UsageError
 from trackmatte.frame import Frame
 from trackmatte.mask import Mask
@@ -79,22 +83,24 @@ def another(tracker: Tracker) -> Tracker:
 
 @pytest.fixture(params=list(REFINERS))
 def refiner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Refiner:
-    if request.param != "mam":
+    needs = {"mam": ("torch", "segment_anything"), "hiera": ("torch", "sam2")}.get(request.param)
+    if needs is None:
         return REFINERS.get(request.param)()
-    for package in ("torch", "segment_anything"):
+    for package in needs:
         if find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     from tests import micro
 
-    folder = tmp_path_factory.getbasetemp() / "mam"
+    folder = tmp_path_factory.getbasetemp() / request.param
     folder.mkdir(exist_ok=True)
-    return REFINERS.get("mam")(device="cpu", **micro.mam(folder))
+    settings = {"mam": micro.mam, "hiera": micro.hiera}[request.param](folder)
+    return REFINERS.get(request.param)(device="cpu", **settings)
 
 
 @pytest.fixture
 def learnt(refiner: Refiner) -> Refiner:
-    if type(refiner).__name__ == "MamRefiner":
-        pytest.skip("Matting Anything runs on random weights here: it has learnt nothing")
+    if type(refiner).__name__ in ("MamRefiner", "HieraRefiner"):
+        pytest.skip("the decoder runs on random weights here: it has learnt nothing")
     return refiner
 
 
@@ -175,6 +181,14 @@ class TestTracker:
             (a,), (b,) = tracker.step(frame(i)), other.step(frame(i), looks[i])
             assert a.logits.tobytes() == b.logits.tobytes()
 
+    def test_the_plate_is_left_alone(self, tracker: Tracker) -> None:
+        frames = [frame(i) for i in range(3)]
+        tracker.prompt(frames[0], Prompt(1001, mask=truth(0)))
+        tracker.rewind()
+        for f in frames:
+            tracker.step(f)
+        assert all(np.array_equal(f.rgb, frame(f.index).rgb) for f in frames)
+
     def test_unknown_settings_are_refused(self, tracker: Tracker) -> None:
         with pytest.raises(UsageError, match="wibble"):
             type(tracker).settle({"wibble": 1})
@@ -242,9 +256,17 @@ class TestRefiner:
         rgb = disc.plate_at(0, SIZE).astype(np.float32) / 255
         rgb[30:40, 50:60] = np.nan
         rgb[50:52] = np.inf
-        plate = Frame(0, 1, Fraction(0), rgb, "linear")
+        plate = Frame(0, 1, Fraction(0), rgb, standard("linear"))
         alpha = refiner.refine(plate, Mask(0, "s", logits(0), 1.0)).alpha
         assert np.isfinite(alpha).all()
+
+    def test_the_plate_is_left_alone(self, refiner: Refiner) -> None:
+        plate = disc.plate_at(0, SIZE)
+        for rgb in (plate, plate * np.uint16(257), plate / np.float32(255)):
+            kept = rgb.copy()
+            colour = standard("linear") if rgb.dtype == np.float32 else SRGB
+            refiner.refine(Frame(0, 1001, Fraction(0), rgb, colour), Mask(0, "subject", logits(0), 1.0))
+            assert np.array_equal(rgb, kept)
 
     def test_same_input_same_bytes(self, refiner: Refiner) -> None:
         one, two = (refiner.refine(frame(0), Mask(0, "s", logits(0), 1.0)).alpha for _ in range(2))
@@ -254,6 +276,16 @@ class TestRefiner:
 def picture(number: int, origin: str = "") -> Picture:
     matte = Matte(0, "s", disc.alpha_at(number - 1001, SIZE))
     return compose(PRESETS["matte"], [matte], number, origin=origin)
+
+
+def read_alpha(path: Path) -> np.ndarray:
+    """Return (H, W) alpha of an image."""
+    if path.suffix == ".exr":
+        with OpenEXR.File(str(path), separate_channels=True) as f:
+            return np.asarray(f.channels()["A"].pixels, np.float64)
+    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert stored is not None
+    return np.asarray(stored / 65535)
 
 
 class TestWriter:
@@ -287,6 +319,24 @@ class TestWriter:
         assert [p.name for p in tmp_path.iterdir()] == (
             ["m.1001" + made.target[-4:]] if made.sequence else []
         )
+
+    def test_alpha_comes_back(
+        self, writer: type[Writer], request: pytest.FixtureRequest, tmp_path: Path
+    ) -> None:
+        """EXR through OpenEXR, PNG through OpenCV, movies through PyAV plane by plane."""
+        name = str(request.node.callspec.params["writer"])
+        error = {"exr": 2**-12, "png": 1 / 65535, "prores": 0.0012, "ffv1": 1 / 65535}.get(name, 0.04)
+        files = self.write(writer, Delivery(tmp_path, "m"))
+        if writer.sequence:
+            alphas = [read_alpha(f) for f in files]
+        else:
+            alphas = [shown.alpha for shown in read_movie(files[0])]
+        assert len(alphas) == 3
+        for i, alpha in enumerate(alphas):
+            truth = disc.alpha_at(i, SIZE)
+            assert abs(alpha - truth).max() <= error
+            assert (alpha[truth == 1] == 1).all() or name == "vp9"
+            assert (alpha[truth == 0] == 0).all() or name == "vp9"
 
     def test_finished_files_are_known_by_what_made_them(self, writer: type[Writer], tmp_path: Path) -> None:
         delivery = Delivery(tmp_path, "m")

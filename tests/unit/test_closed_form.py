@@ -11,14 +11,17 @@ import pymatting
 import pytest
 from numpy.typing import NDArray
 
+from trackmatte.color import Curve, standard
 from trackmatte.errors import UsageError
 from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.numerics.laplacian import band_laplacian
 from trackmatte.numerics.solve import conjugate_gradient, solve_exactly
 from trackmatte.refiners import REFINERS
-from trackmatte.refiners.band import find_contour
+from trackmatte.refiners.band import contour_distance
 from trackmatte.refiners.closed_form import HAIRY, ClosedFormRefiner, solve_trimap
+from trackmatte.refiners.pipeline import refine_in
+from trackmatte.refiners.region import Region, region_around
 
 
 def frame_of(rgb: NDArray[Any], **kwargs: Any) -> Frame:
@@ -170,9 +173,8 @@ class TestEveryRefiner:
     def test_outside_the_band_it_is_the_mask(self, name: str) -> None:
         rgb, _, inside = scene(300, 400)
         alpha = self.refine(name, frame_of(rgb), mask_of(inside))
-        contour = find_contour(mask_of(inside).logits, (400, 300), reach=400)
-        assert contour is not None
-        far = np.abs(contour.distance) > HAIRY.half_width + 1
+        distance = contour_distance(mask_of(inside).logits, (400, 300), Region(0, 0, 400, 300))
+        far = np.abs(distance) > HAIRY.half_width + 1
         assert np.array_equal(alpha[far], inside[far].astype(np.float32))
 
     def test_pixels_that_are_not_numbers(self, name: str) -> None:
@@ -181,7 +183,7 @@ class TestEveryRefiner:
         plate[60, 40:120] = np.nan
         plate[20:40, 80] = np.inf
         plate[80:90, 80] = -np.inf
-        alpha = self.refine(name, frame_of(plate, transfer="linear"), mask_of(inside))
+        alpha = self.refine(name, frame_of(plate, colour=standard("linear")), mask_of(inside))
         assert np.abs(alpha - truth).mean() < 0.03
 
     def test_log_odds_that_are_not_numbers(self, name: str) -> None:
@@ -192,13 +194,13 @@ class TestEveryRefiner:
         alpha = self.refine(name, frame_of(rgb), Mask(0, "subject", logits, 1.0))
         assert np.abs(alpha - truth).mean() < 0.03
 
-    @pytest.mark.parametrize("transfer", ["display", "linear", "log"])
+    @pytest.mark.parametrize("curve", ["sRGB", "linear", "Cineon"])
     @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-    def test_plates_of_every_kind(self, name: str, dtype: type[np.generic], transfer: Any) -> None:
+    def test_plates_of_every_kind(self, name: str, dtype: type[np.generic], curve: Curve) -> None:
         rgb, truth, inside = scene()
         top = 65535 if dtype is np.uint16 else 1
         plate = (rgb / 255 * top).astype(dtype)
-        alpha = self.refine(name, frame_of(plate, transfer=transfer), mask_of(inside))
+        alpha = self.refine(name, frame_of(plate, colour=standard(curve)), mask_of(inside))
         assert np.abs(alpha - truth).mean() < 0.03
 
     def test_same_bytes_again(self, name: str) -> None:
@@ -239,6 +241,41 @@ def test_hair_brush_widens_the_band() -> None:
 def test_cost_follows_the_band_not_the_frame() -> None:
     inside = np.zeros((270, 480), bool)
     inside[100:120, 200:230] = True
-    contour = find_contour(mask_of(inside).logits, (7680, 4320), reach=300)
-    assert contour is not None
-    assert contour.distance.size < 0.04 * 7680 * 4320
+    region = region_around(mask_of(inside), (7680, 4320), reach=300)
+    assert region is not None
+    assert region.size[0] * region.size[1] < 0.05 * 7680 * 4320
+
+
+def seen_from(region: Region, plate: Frame, mask: Mask) -> NDArray[np.float32]:
+    return refine_in(region, ClosedFormRefiner().found, plate, mask, None).alpha
+
+
+@pytest.mark.parametrize("size", [(160, 120), (1920, 400), (2000, 333), (4096, 301)])
+def test_a_region_that_is_given_changes_nothing(size: tuple[int, int]) -> None:
+    """The refiner is not regional: a shot's mattes stay valid when the subject goes elsewhere."""
+    rgb, _, inside = scene(size[1], size[0])
+    plate, mask = frame_of(rgb), mask_of(inside, (max(8, size[0] // 2), max(8, size[1] // 2)))
+    assert not ClosedFormRefiner.regional
+    alone = ClosedFormRefiner().refine(plate, mask).alpha
+    for region in (Region(0, 0, *size), Region(0, 0, 8, 8)):
+        assert ClosedFormRefiner().refine(plate, mask, region=region).alpha.tobytes() == alone.tobytes()
+
+
+@pytest.mark.parametrize("size", [(960, 400), (1920, 400), (2000, 430), (4096, 401)])
+def test_the_box_around_the_contour_does_not_show_in_alpha(size: tuple[int, int]) -> None:
+    """Otherwise edges would crawl as the box follows the subject."""
+    width, height = size
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    rng = np.random.default_rng(1)
+    radius = np.hypot(x - 0.4 * width, y - height / 2) + 3 * np.sin(x / 3)
+    alpha = np.clip((height / 6 - radius) / 6 + 0.5, 0, 1)[..., None]
+    rgb = alpha * np.float32([0.8, 0.5, 0.3]) + (1 - alpha) * np.float32([0.1, 0.3, 0.4])
+    plate = frame_of(np.rint((rgb + rng.normal(0, 0.01, rgb.shape)).clip(0, 1) * 255).astype(np.uint8))
+    mask = Mask(0, "subject", ((height / 6 - radius) / 2).astype(np.float32), 1.0)
+    near = region_around(mask, size, 36 * width / 960)
+    assert near is not None
+    assert near != Region(0, 0, width, height)
+    wide = seen_from(Region(0, 0, width, height), plate, mask)
+    found = seen_from(near, plate, mask)
+    assert len(np.unique(found)) > 100
+    assert np.abs(found - wide).max() < 2e-3

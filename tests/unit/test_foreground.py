@@ -10,8 +10,8 @@ import pymatting
 import pytest
 from numpy.typing import NDArray
 
+from trackmatte.color import STANDARD, colour_named
 from trackmatte.errors import UsageError
-from trackmatte.frame import Transfer
 from trackmatte.numerics import foreground
 from trackmatte.numerics.foreground import Method, default_method, estimate_foreground, solve_levels
 
@@ -274,6 +274,7 @@ def test_errors_name_shapes_and_methods() -> None:
         estimate_foreground(np.zeros((5, 6, 3)), np.zeros((5, 6)), method="best")  # type: ignore[arg-type]
 
 
-def test_default_method_follows_the_transfer() -> None:
-    found = {t: default_method(t) for t in get_args(Transfer)}
-    assert found == {"display": "multilevel", "linear": "unclamped", "log": "unclamped"}
+def test_default_method_follows_the_colour() -> None:
+    colours = [*STANDARD, colour_named("ACEScg"), colour_named("arri_logc4")]
+    multilevel = {c.name for c in colours if default_method(c) == "multilevel"}
+    assert multilevel == {"sRGB", "Rec.709", "Gamma 2.2 Rec.709", "Gamma 2.4 Rec.709"}

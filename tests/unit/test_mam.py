@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import pickle
+import weakref
+from collections.abc import Callable
 from fractions import Fraction
 from importlib.util import find_spec
 from itertools import pairwise
@@ -27,6 +31,8 @@ if find_spec("segment_anything") is None:  # its own __init__ needs torchvision,
 
 from tests import micro  # noqa: E402
 from trackmatte.refiners.mam import OVERLAP, MamRefiner, ramp, starts  # noqa: E402
+from trackmatte.refiners.mam_model import MamModel  # noqa: E402
+from trackmatte.refiners.sam1 import SIZES, Size  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +115,7 @@ def test_a_mask_that_touches_every_border(settings: dict[str, Any]) -> None:
     assert (alpha[:, -1] == 1).all()
 
 
-def test_wrong_files_and_settings(settings: dict[str, Any], tmp_path: Path) -> None:
+def test_wrong_files_and_settings(settings: dict[str, Any]) -> None:
     cases = [
         ({"quality": "best"}, UsageError, "must be one of: fast, tiles"),
         ({"wibble": 1}, UsageError, "no setting 'wibble'"),
@@ -124,10 +130,105 @@ def test_wrong_files_and_settings(settings: dict[str, Any], tmp_path: Path) -> N
         with pytest.raises(kind, match=says) as error:
             MamRefiner(device="cpu", **(settings | change))
         assert "\n" not in str(error.value)
-    cut = tmp_path / "cut.pt"
-    cut.write_bytes(Path(settings["checkpoint"]).read_bytes()[:1000])
-    with pytest.raises(MissingPartError, match=r"cut\.pt"):
-        MamRefiner(device="cpu", **(settings | {"checkpoint": str(cut)}))
+
+
+def altered(path: str, to: Path, change: Callable[[dict[str, Any]], None]) -> str:
+    """Write a checkpoint with some of its weights changed, and return where."""
+    stored = torch.load(path, weights_only=True)
+    change(stored.get("state_dict", stored))
+    torch.save(stored, to)
+    return str(to)
+
+
+def shorter(weights: dict[str, Any]) -> None:
+    """Take a block out: the decoder of another layout."""
+    for name in [k for k in weights if ".layer3.2." in k]:
+        del weights[name]
+
+
+def narrower(weights: dict[str, Any]) -> None:
+    """Halve a layer: the decoder of another width."""
+    name = next(k for k in weights if k.endswith("refine_OS4.0.weight"))
+    weights[name] = weights[name][:16]
+
+
+def broken(weights: dict[str, Any]) -> None:
+    """Put one value in that is not a number."""
+    name = [k for k in weights if k.endswith("weight")][-1]
+    weights[name] = weights[name].clone()
+    weights[name].view(-1)[7] = float("nan")
+
+
+class Bomb:
+    """Runs code when a careless reader unpickles it."""
+
+    def __init__(self, at: Path) -> None:
+        self.at = at
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.at,)
+
+
+@pytest.mark.parametrize("part", ["checkpoint", "encoder"])
+class TestFilesThatAreNotTheWeights:
+    def refused(self, settings: dict[str, Any], part: str, path: Path | str) -> str:
+        with pytest.raises(MissingPartError) as error:
+            MamRefiner(device="cpu", **(settings | {part: str(path)}))
+        said = str(error.value)
+        assert str(path) in said
+        assert "\n" not in said
+        assert "weights_only" not in said, "torch's advice to load it unsafely must not be passed on"
+        if part == "checkpoint":
+            assert "weights fetch" not in said, "it is on Google Drive: there is nothing to fetch"
+            assert "trackmatte weights" in said
+        return said
+
+    @pytest.mark.parametrize("kept", [0, 1000, 0.5, 0.99], ids=str)
+    def test_truncated(self, settings: dict[str, Any], tmp_path: Path, part: str, kept: float) -> None:
+        data = Path(settings[part]).read_bytes()
+        path = tmp_path / "cut.pt"
+        path.write_bytes(data[: int(kept * len(data)) if 0 < kept < 1 else int(kept)])
+        assert "damaged" in self.refused(settings, part, path)
+
+    def test_bytes_in_the_middle_zeroed(self, settings: dict[str, Any], tmp_path: Path, part: str) -> None:
+        data = bytearray(Path(settings[part]).read_bytes())
+        data[: len(data) // 2] = bytes(len(data) // 2)
+        (tmp_path / "zeros.pt").write_bytes(data)
+        self.refused(settings, part, tmp_path / "zeros.pt")
+
+    def test_weights_that_are_not_numbers(self, settings: dict[str, Any], tmp_path: Path, part: str) -> None:
+        path = altered(settings[part], tmp_path / "nan.pt", broken)
+        assert "not numbers" in self.refused(settings, part, path)
+
+    @pytest.mark.parametrize("form", ["zip", "bare"])
+    def test_code_in_a_pickle_is_never_run(
+        self, settings: dict[str, Any], tmp_path: Path, part: str, form: str
+    ) -> None:
+        path, mark = tmp_path / "bomb.pt", tmp_path / "ran"
+        if form == "zip":
+            torch.save({"state_dict": {"a": torch.zeros(1)}, "more": Bomb(mark)}, path)
+        else:
+            path.write_bytes(pickle.dumps({"state_dict": Bomb(mark)}, protocol=2))
+        self.refused(settings, part, path)
+        assert not mark.exists()
+        if form == "bare":
+            pickle.loads(path.read_bytes())
+            assert mark.exists(), "the bomb is no bomb, so this test shows nothing"
+
+
+@pytest.mark.parametrize("change", [shorter, narrower])
+def test_a_decoder_of_another_layout(
+    settings: dict[str, Any], tmp_path: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    path = altered(settings["checkpoint"], tmp_path / "other.pt", change)
+    with pytest.raises(MissingPartError, match=r"other\.pt does not fit the Matting Anything decoder"):
+        MamRefiner(device="cpu", **(settings | {"checkpoint": path}))
+
+
+def test_an_encoder_of_another_size(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, "other", Size(48, 2, 2, (1,), 256))
+    with pytest.raises(MissingPartError, match=r"does not fit SAM 1: .*another shape.*decoder's size"):
+        MamRefiner(device="cpu", **(settings | {"size": "other"}))
 
 
 def test_settled_settings_name_the_files_contents(settings: dict[str, Any]) -> None:
@@ -154,6 +255,40 @@ def test_through_the_shot_with_a_region_that_is_part_of_the_key(
     logits[:] = 5
     shot.cache.write("track", "subject", 1004, logits, {"key": "k", "content": "d", "box": [0, 0, 1, 1]})
     assert len(list(shot.matte())) == 4  # the region grew
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["to the end", "stopped"])
+def test_networks_are_loaded_once_a_pass_and_let_go_after_it(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    monkeypatch.setenv("TRACKMATTE_DEVICE", "cpu")
+    alive: list[weakref.ref[Any]] = []
+    whole = MamModel.__init__
+
+    def noted(self: MamModel, *args: Any, **kwargs: Any) -> None:
+        whole(self, *args, **kwargs)
+        alive.extend(weakref.ref(x) for x in (self, self.sam, self.decoder))
+
+    monkeypatch.setattr(MamModel, "__init__", noted)
+    clip = disc.write_frames(tmp_path / "plate", 3, (160, 96))
+    shot = Shot.new(tmp_path / "a.shot.json", clip, tracker="fake", refiner="mam", refiner_settings=settings)
+    shot.doc.steady = 1.0
+    for obj in ("a", "b"):
+        shot.add(Prompt(1001, obj, mask=disc.alpha_at(0, (160, 96)) > 0.5))
+    assert len(list(shot.track())) == 3
+    assert not alive
+    steps = shot.matte()
+    for done, step in enumerate(steps, 1):
+        gc.collect()
+        assert len(alive) == 3, "made once, for all objects and frames"
+        assert (alive[0]() is not None) == (step.stage == "refine"), "gone before the steady pass"
+        if stopped and done == 2:
+            steps.close()
+    gc.collect()
+    assert [ref() for ref in alive] == [None] * 3
+    if not stopped:
+        assert list(shot.matte()) == []
+        assert len(alive) == 3, "nothing to do, nothing loaded"
 
 
 def test_matte_still_on_the_command_line(

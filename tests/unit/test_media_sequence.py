@@ -11,7 +11,9 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
-from tests.media_maker import counter_image, read_counter, write_counters, write_image
+from tests.counters import counter_image, read_counter
+from tests.media_maker import write_counters, write_image
+from trackmatte.color import SRGB, Curve, standard
 from trackmatte.errors import ClipError, FrameError
 from trackmatte.media import open_clip
 
@@ -66,11 +68,38 @@ def test_numbers_that_outgrow_their_padding(tmp_path: Path) -> None:
             assert list(clip.numbers) == [9998, 9999, 10000]
 
 
+@pytest.mark.parametrize(
+    "name", ["plate-{:04d}.png", "plate_{:04d}.png", "plate{:04d}.png", "a-v002.{:04d}.png"]
+)
+def test_a_hyphen_before_the_number_is_no_minus(name: str, tmp_path: Path) -> None:
+    write_counters(tmp_path, name, [0, 1, 1001])
+    for place in (tmp_path, tmp_path / name.replace("{:04d}", "####")):
+        with open_clip(place) as clip:
+            assert [(f.number, read_counter(f.rgb)) for f in clip] == [(0, 0), (1, 1), (1001, 1001)]
+    with open_clip(tmp_path / name.format(1001)) as clip:
+        assert (clip.first_number, clip.length) == (1001, 1)
+
+
+def test_unpadded_numbers_behind_a_hyphen(tmp_path: Path) -> None:
+    write_counters(tmp_path, "a-{}.png", [8, 9, 10, 1001])
+    with open_clip(tmp_path) as clip:
+        assert [(f.number, read_counter(f.rgb)) for f in clip] == [(n, n) for n in (8, 9, 10, 1001)]
+
+
+def test_negative_numbers(tmp_path: Path) -> None:
+    for n in range(-2, 2):
+        write_image(tmp_path / f"a.{n:04d}.png", counter_image(n + 2))
+    with open_clip(tmp_path) as clip:
+        assert [(f.number, read_counter(f.rgb)) for f in clip] == [(-2, 0), (-1, 1), (0, 2), (1, 3)]
+        assert (clip.padding, clip.missing) == (4, ())
+
+
 def test_one_image_is_a_clip_of_one_frame(folder: Path, tmp_path: Path) -> None:
     with open_clip(folder / "plate.1003.png") as clip:
         assert (clip.length, clip.first_number, read_counter(clip[0].rgb)) == (1, 1003, 1003)
-    with open_clip(write_image(tmp_path / "still.png", IMAGE)) as clip:
-        assert [(f.index, f.number, f.time) for f in clip] == [(0, 0, 0)]
+    for name in ("still.png", "take2.png", "hero_v002.png"):
+        with open_clip(write_image(tmp_path / name, IMAGE)) as clip:
+            assert [(f.index, f.number, f.time) for f in clip] == [(0, 0, 0)]
 
 
 def test_nothing_there(tmp_path: Path) -> None:
@@ -137,7 +166,7 @@ def test_values_are_untouched(name: str, dtype: str, tmp_path: Path) -> None:
     with open_clip(path) as clip:
         assert clip[0].rgb.dtype == dtype
         assert np.array_equal(clip[0].rgb, pixels.astype(dtype))
-        assert clip[0].transfer == ("linear" if dtype == "float32" else "display")
+        assert clip[0].colour == (standard("linear") if dtype == "float32" else SRGB)
 
 
 def test_straight_alpha_does_not_darken(tmp_path: Path) -> None:
@@ -164,11 +193,11 @@ def test_exr_channels_are_chosen_by_name(tmp_path: Path) -> None:
     pixels = np.ones((8, 8, len(planes)), np.float32) * np.float32(list(planes.values()))
     with open_clip(write_image(tmp_path / "a.exr", pixels, names=list(planes))) as clip:
         assert np.array_equal(clip[0].rgb[3, 3], np.float32([0.1, 0.2, -0.3]))
-        assert clip[0].transfer == "linear"
+        assert clip[0].colour == standard("linear")
     layered = ["beauty.B", "beauty.G", "beauty.R", "matte.A"]
     with open_clip(write_image(tmp_path / "b.exr", pixels[:, :, :4], names=layered)) as clip:
         assert np.array_equal(clip[0].rgb[3, 3], pixels[3, 3, [2, 1, 0]])
-        assert "beauty.R" in clip.notes[-1]
+        assert "beauty.R" in clip.notes[1]
     path = write_image(tmp_path / "c.exr", pixels[:, :, :2], names=["motion.u", "motion.v"])
     with pytest.raises(ClipError, match=r"no R, G, B or Y channels among motion\.u, motion\.v"):
         open_clip(path)
@@ -194,20 +223,20 @@ def test_data_window_is_placed_in_the_display_window(offset: tuple[int, int], tm
 
 
 @pytest.mark.parametrize(
-    ("name", "attributes", "transfer"),
+    ("name", "attributes", "curve"),
     [
         ("a.exr", {}, "linear"),
-        ("a.exr", {"oiio:ColorSpace": "sRGB"}, "display"),
-        ("a.dpx", {"oiio:BitsPerSample": 10}, "display"),
-        ("a.dpx", {"oiio:BitsPerSample": 10, "oiio:ColorSpace": "KodakLog"}, "log"),
-        ("a.dpx", {"oiio:BitsPerSample": 10, "dpx:Transfer": "Printing density"}, "log"),
-        ("a.png", {}, "display"),
+        ("a.exr", {"oiio:ColorSpace": "sRGB"}, "sRGB"),
+        ("a.dpx", {"oiio:BitsPerSample": 10}, "sRGB"),
+        ("a.dpx", {"oiio:BitsPerSample": 10, "oiio:ColorSpace": "KodakLog"}, "Cineon"),
+        ("a.dpx", {"oiio:BitsPerSample": 10, "dpx:Transfer": "Printing density"}, "Cineon"),
+        ("a.png", {}, "sRGB"),
     ],
 )
-def test_transfer(name: str, attributes: dict[str, Any], transfer: str, tmp_path: Path) -> None:
+def test_transfer(name: str, attributes: dict[str, Any], curve: Curve, tmp_path: Path) -> None:
     pixels = (IMAGE / 255).astype(np.float32) if name == "a.exr" else IMAGE.astype(np.uint16) * 257
     with open_clip(write_image(tmp_path / name, pixels, attributes=attributes)) as clip:
-        assert clip[0].transfer == transfer
+        assert clip[0].colour == standard(curve)
         assert clip[0].rgb.dtype == ("float32" if name == "a.exr" else "uint16")
         tolerance = 70 if name == "a.dpx" else 0
         assert np.abs(clip[0].rgb.astype(float) - pixels.astype(float)).max() <= tolerance

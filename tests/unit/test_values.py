@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from trackmatte.cli.options import parse_range
 from trackmatte.cli.prompts import parse_prompt
+from trackmatte.color import SRGB, standard
 from trackmatte.errors import PromptError, TrackmatteError, UsageError
-from trackmatte.frame import to_display
 from trackmatte.progress import Progress
 from trackmatte.prompt import Box, Point, Prompt, Scribble
 from trackmatte.shot.cache import file_name
@@ -24,21 +24,21 @@ def test_linear_light_is_shown_as_openimageio_shows_it() -> None:
     light = np.random.default_rng(1).random((8, 8, 3), np.float32) * 1.2
     buffer = oiio.ImageBufAlgo.colorconvert(oiio.ImageBuf(light), "lin_rec709", "sRGB")
     expected = np.rint(np.clip(buffer.get_pixels(), 0, 1) * 255)
-    assert np.abs(to_display(light, "linear") - expected).max() <= 1
+    assert np.abs(standard("linear").display(light) - expected).max() <= 1
 
 
 def test_log_plates_land_in_the_display_range() -> None:
     code = np.array([[[95, 470, 685]]], np.float32).repeat(3, 0) / 1023
-    shown = to_display(code, "log")[0, 0]
+    shown = standard("Cineon").display(code)[0, 0]
     assert shown[0] == 0
     assert 105 < shown[1] < 135  # 18 % grey
     assert shown[2] == 255
 
 
 def test_deep_and_broken_pixels() -> None:
-    assert to_display(np.full((1, 1, 3), 32896, np.uint16), "display").tolist() == [[[128] * 3]]
+    assert SRGB.display(np.full((1, 1, 3), 32896, np.uint16)).tolist() == [[[128] * 3]]
     odd = np.array([[[np.nan, np.inf, -np.inf]]], np.float32)
-    assert to_display(odd, "linear").tolist() == [[[0, 255, 0]]]
+    assert standard("linear").display(odd).tolist() == [[[0, 255, 0]]]
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,16 @@ from cyclopts import App, CycloptsError, Parameter
 from trackmatte import __version__
 from trackmatte.cli import shot as shot_commands
 from trackmatte.cli import weights as weights_commands
-from trackmatte.cli.delivery import Delivered, check_apart, run_export
+from trackmatte.cli.colorspaces import colorspaces
+from trackmatte.cli.comp import comp
+from trackmatte.cli.delivery import Delivered, check_apart, check_form, run_export
 from trackmatte.cli.options import (
     BoxOption,
     Clip,
     FrameOption,
+    Grid,
+    Handles,
+    InputColorspace,
     MaskOption,
     ObjectOption,
     OnError,
@@ -36,6 +41,7 @@ from trackmatte.cli.prompts import parse_prompt
 from trackmatte.cli.qc import qc
 from trackmatte.cli.report import Report
 from trackmatte.cli.still import matte_still
+from trackmatte.cli.train import train_refiner
 from trackmatte.cli.work import (
     check_writable,
     clip_stem,
@@ -87,7 +93,9 @@ app = App(
 )
 app.command(shot_commands.app)
 app.command(weights_commands.app)
+app.command(colorspaces)
 app.command(qc)
+app.command(comp)
 
 
 @app.command
@@ -107,6 +115,9 @@ def matte(
     refiner: RefinerOption = "auto",
     steady: Steady = 0.0,
     frames: RangeOption = None,
+    input_colorspace: InputColorspace = None,
+    handles: Handles = 0,
+    grid: Grid = None,
     on_error: OnError = "stop",
     how: Delivered = Delivered(),  # noqa: B008
     overwrite: Overwrite = False,
@@ -127,16 +138,20 @@ def matte(
         refiner=refiner,
         settings=settings,
         frames=frames,
+        input_colorspace=input_colorspace,
+        handles=handles,
+        grid=grid,
         on_error=on_error,
     ) as shot:
         shot.doc.steady = steady
-        number = frame if frame is not None else shot.numbers()[0]
+        number = frame if frame is not None else shot.numbers(handles=False)[0]
         prompt = parse_prompt(number, obj, shot.clip.size, point=point, box=box, scribble=scribble, mask=mask)
         if not prompt.selects:
             raise PromptError("nothing says where the subject is; give --box, --point, --scribble or --mask")
         check_apart(shot, out)
         check_writable(out)
         selected = shot.add(prompt, replace=True)
+        check_form(shot, out, how)
         report.event("selected", frame=number, object=obj, share=round(float(selected.binary.mean()), 4))
         if resumable and not overwrite:
             check_same(shot)
@@ -166,6 +181,7 @@ def check_same(shot: Shot) -> None:
 
 
 app.command(matte_still, name="matte-still")
+app.command(train_refiner, name="train-refiner")
 
 
 @app.command

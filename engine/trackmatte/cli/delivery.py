@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -62,6 +63,7 @@ class Delivered:
 
     def delivery(self, folder: Path, stem: str) -> Delivery:
         """Return what these options say of a delivery."""
+        preset = preset_named(self.preset)
         name = stem if self.preset == "matte" else f"{stem}_{self.preset}"
         return Delivery(
             folder,
@@ -70,6 +72,7 @@ class Delivered:
             compression=self.compression,
             tight=self.tight,
             premultiplied=None if self.alpha is None else self.alpha == "premultiplied",
+            holds="layers" if preset.together else "colour" if preset.foreground else "matte",
         )
 
 
@@ -99,14 +102,28 @@ def run_export(shot: Shot, folder: Path, how: Delivered, *, overwrite: bool, rep
 def plan(shot: Shot, folder: Path, how: Delivered, objects: list[str], *, overwrite: bool) -> Delivery:
     """Return where the pictures of some objects go and what is said about them."""
     parts = [clip_stem(shot.doc.source.path), *(objects if how.preset != "multi" else [])]
+    first = next(n for n in shot.numbers() if n not in shot.skipped())
     return replace(
         how.delivery(folder, "_".join(parts)),
         padding=max(4, shot.clip.padding),
         rate=shot.clip.rate,
         overwrite=overwrite,
+        pixel_aspect=shot.clip.pixel_aspect,
+        cut=shot.cut,
         facts=shot.facts(objects),
         audio=shot.clip.path if how.audio else None,
+        start=shot.clip[shot.clip.numbers.index(first)].time if how.audio else Fraction(0),
     )
+
+
+def check_form(shot: Shot, folder: Path, how: Delivered) -> None:
+    """Make sure that the format can hold what is asked for, before anything is computed.
+
+    Raises
+    ------
+    UsageError : it cannot.
+    """
+    WRITERS.get(how.format)(plan(shot, folder, how, shot.objects[:1], overwrite=True))
 
 
 def check_apart(shot: Shot, folder: Path) -> None:

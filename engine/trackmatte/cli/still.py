@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from trackmatte.cli.delivery import Delivered
 from trackmatte.cli.options import (
     BoxOption,
+    InputColorspace,
     MaskOption,
     ObjectOption,
     Overwrite,
@@ -47,6 +48,7 @@ def matte_still(
     obj: ObjectOption = "subject",
     refiner: RefinerOption = "auto",
     settings: Settings = [],  # noqa: B006
+    input_colorspace: InputColorspace = None,
     how: Delivered = Delivered(),  # noqa: B008
     overwrite: Overwrite = False,
     talk: Talk = Talk(),  # noqa: B008
@@ -55,7 +57,9 @@ def matte_still(
     report = talk.report()
     refiner = tell_refiner(refiner, report)
     bare, prefixed = parse_settings(settings)  # there is no tracker that a bare name could mean
-    with open_clip(image) as clip:
+    with open_clip(image, input_colorspace) as clip:
+        for note in clip.notes:
+            report.note(note)
         frame = clip[0]
         prompt = parse_prompt(
             frame.number, obj, clip.size, point=point, box=box, scribble=scribble, mask=mask

@@ -11,9 +11,13 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-UNTAGGED = 2
-"""AVCOL_SPC_UNSPECIFIED"""
-HDR = {16: "PQ", 18: "HLG"}
+from trackmatte.color import Colour
+from trackmatte.media.colour_tags import UNTAGGED, movie_colour
+
+FULL_RANGE = 2
+"""AVCOL_RANGE_JPEG"""
+STRIP = 16
+"""Rows worked on at a time, so that they stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class Look:
     """(width, height) in the file."""
     deep: bool
     """More than 8 bits per channel."""
+    filled: int
+    """Upper bits that FFmpeg fills of 16-bit values: see `_fill`."""
     turns: int
     """Quarter turns counter-clockwise that show the picture upright."""
     mirrored: bool
@@ -31,6 +37,8 @@ class Look:
     bytes: int
     """Size of one decoded picture in memory."""
     notes: tuple[str, ...]
+    colour: Colour
+    """What the RGB values mean."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -39,15 +47,21 @@ class Look:
         return (h, w) if self.turns % 2 else (w, h)
 
 
-def look_of(picture: av.VideoFrame, aspect: Fraction | None, *, alpha: bool = False) -> Look:
-    """Read from the first picture how to show the movie, and what the user should know about it."""
+def look_of(
+    picture: av.VideoFrame, aspect: Fraction | None, *, alpha: bool = False, colour: Colour | None = None
+) -> Look:
+    """Read from the first picture how to show the movie, and what the user should know about it.
+
+    A ``colour`` that was told replaces the transfer and primaries of the tags, not their matrix.
+    """
     turns, mirrored = orientation(picture)
     parts = picture.format.components
     notes = []
     if needs_709(picture):
         notes.append("The movie does not say which colour matrix it uses: at its size it is read as Rec.709.")
-    if picture.color_trc in HDR:
-        notes.append(f"The movie is HDR ({HDR[picture.color_trc]}): its code values are used as they are.")
+    if colour is None:
+        colour, doubts = movie_colour(picture)
+        notes += doubts
     if alpha or any(p.is_alpha for p in parts):
         notes.append("The movie has an alpha channel: it is ignored.")
     if turns or mirrored:
@@ -64,7 +78,9 @@ def look_of(picture: av.VideoFrame, aspect: Fraction | None, *, alpha: bool = Fa
         )
     deep = max(p.bits for p in parts) > 8
     size = sum(plane.buffer_size for plane in picture.planes)
-    return Look((picture.width, picture.height), deep, turns, mirrored, size, tuple(notes))
+    return Look(
+        (picture.width, picture.height), deep, _filled(picture), turns, mirrored, size, tuple(notes), colour
+    )
 
 
 def needs_709(picture: av.VideoFrame) -> bool:
@@ -90,6 +106,25 @@ def to_rgb(picture: av.VideoFrame, look: Look) -> NDArray[Any]:
     """Convert a picture to (H, W, 3) uint8 or uint16 RGB, full range, upright."""
     source: dict[str, Any] = {"src_colorspace": "ITU709"} if needs_709(picture) else {}
     rgb: NDArray[Any] = picture.to_ndarray(format="rgb48le" if look.deep else "rgb24", **source)
+    if look.deep and look.filled < 16:
+        _fill(rgb, look.filled)
     if look.mirrored:
         rgb = rgb[:, ::-1]
     return np.ascontiguousarray(np.rot90(rgb, look.turns)) if look.turns or look.mirrored else rgb
+
+
+def _filled(picture: av.VideoFrame) -> int:
+    """Return how many upper bits of a 16-bit value FFmpeg fills when it converts a deep picture to RGB."""
+    bits: int = max(p.bits for p in picture.format.components)
+    if picture.format.is_rgb:
+        return 16
+    whole = picture.color_range == FULL_RANGE or len(picture.format.components) < 3
+    return bits if whole else 8
+
+
+def _fill(rgb: NDArray[Any], filled: int) -> None:
+    """Bring white to 65535, in place: FFmpeg leaves it at 255 * 256, in full range at the shifted code."""
+    for top in range(0, len(rgb), STRIP):
+        strip = rgb[top : top + STRIP]
+        np.minimum(strip, (1 << 16) - (1 << (16 - filled)), out=strip)
+        strip += strip >> filled

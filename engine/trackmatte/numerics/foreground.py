@@ -34,8 +34,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from trackmatte.color import Colour
 from trackmatte.errors import UsageError
-from trackmatte.frame import Transfer
 from trackmatte.numerics.samples import nearest
 
 F32 = NDArray[np.float32]
@@ -62,9 +62,9 @@ sweeps an error falls below 1e-7 of itself over them."""
 _one_at_a_time = threading.Lock()  # pymatting compiles with parallel=True: not every threading layer is safe
 
 
-def default_method(transfer: Transfer) -> Method:
+def default_method(colour: Colour) -> Method:
     """Return the method for a plate: ``multilevel`` on display code, ``unclamped`` on linear or log."""
-    return "multilevel" if transfer == "display" else "unclamped"
+    return "multilevel" if colour.coded_for_display else "unclamped"
 
 
 def estimate_foreground(rgb: NDArray[Any], alpha: NDArray[Any], *, method: Method) -> F32:

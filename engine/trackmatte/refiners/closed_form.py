@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,24 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackmatte.errors import UsageError
-from trackmatte.frame import Frame, to_display
+from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.matte import Matte
 from trackmatte.numerics.guided import guided_filter
 from trackmatte.numerics.laplacian import band_laplacian
 from trackmatte.numerics.samples import sample_alpha
 from trackmatte.numerics.solve import conjugate_gradient, solve_exactly
-from trackmatte.refiners.band import (
-    constant_matte,
-    doubt,
-    find_contour,
-    hairiness,
-    paste,
-    signed_distance,
-    undecided,
-)
+from trackmatte.refiners.band import contour_distance, doubt, hairiness, signed_distance, undecided
+from trackmatte.refiners.pipeline import Found, View, refine_in
 from trackmatte.refiners.plain import PlainRefiner
-from trackmatte.refiners.region import Region
+from trackmatte.refiners.region import SNAP, Region, region_around
 
 F32 = NDArray[np.float32]
 
@@ -44,7 +38,7 @@ DOUBT_WIDTH = 32.0
 DOUBT_TOE = 0.06
 """Alpha below it counts as 0, above 1 - it as 1, where the mask is doubted most."""
 SMALLEST = 8
-"""Frames or boxes with a side below this many px get the mask itself: there is no band to solve on."""
+"""Views with a side below this many px get the mask itself: there is no band to solve on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +80,7 @@ class ClosedFormRefiner:
     tolerance : relative residual at which a solve ends.
     """
 
-    version = "1"
+    version = "2"
     regional = False
 
     def __init__(
@@ -117,44 +111,67 @@ class ClosedFormRefiner:
         frame: Frame,
         mask: Mask,
         hair: NDArray[np.bool_] | None = None,
-        region: Region | None = None,  # noqa: ARG002 (only pixels of the band count)
+        region: Region | None = None,
     ) -> Matte:
-        """Return the matte of ``mask`` on ``frame``; ``hair`` (H, W) widens the band where it is true."""
-        width, height = frame.size
-        unit = max(1.0, max(width, height) / 960, width / max(1, mask.logits.shape[1]))
-        contour = find_contour(mask.logits, frame.size, reach=(DOUBT_WIDTH + 4) * unit)
-        if contour is None:
-            return constant_matte(mask, frame.size)
-        if min(contour.distance.shape) < SMALLEST:
-            return PlainRefiner().refine(frame, mask)
-        shown = to_display(frame.rgb[contour.roi], frame.transfer).astype(np.float32) / np.float32(255)
-        d, loose = contour.distance, undecided(contour.logits, contour.distance, unit)
-        if hair is not None:
-            loose = np.maximum(
-                loose, cv2.GaussianBlur(hair[contour.roi].astype(np.float32), (0, 0), 2 * unit)
-            )
+        """Return the matte of ``mask`` on ``frame``; ``hair`` (H, W) widens the band where it is true.
+
+        Only pixels near the contour count: a ``region`` that is given changes nothing.
+        """
+        unit = self._unit(frame.size, frame.size[0] / max(1, mask.logits.shape[1]))
+        region = region_around(mask, frame.size, (DOUBT_WIDTH + 4) * unit)
+        return refine_in(region, self.found, frame, mask, hair)
+
+    def found(self, view: View) -> Found:
+        """Return alpha of a view, solved on the band around its contour."""
+        h, w = view.logits.shape
+        if min(h, w) < SMALLEST:
+            return PlainRefiner().found(view)
+        unit = self._unit(view.frame.size, view.pixel)
+        d = contour_distance(view.mask, view.frame.size, view.region)
+        loose = undecided(view.logits, d, unit)
+        if view.hair is not None:
+            loose = np.maximum(loose, cv2.GaussianBlur(view.hair.astype(np.float32), (0, 0), 2 * unit))
         reach = unit * min(1.0, max(0.4, float(d.max()) / (12 * unit)))
-        doubts = doubt(contour.logits, d, width / mask.logits.shape[1])
-        fade = np.clip((DOUBT_WIDTH * reach - np.abs(d)) / (8 * reach), 0, 1).astype(np.float32)
-        doubts *= fade
+        doubts = doubt(view.logits, d, view.pixel)
+        doubts *= np.clip((DOUBT_WIDTH * reach - np.abs(d)) / (8 * reach), 0, 1).astype(np.float32)
         far = np.abs(d) > np.where(doubts > 0, DOUBT_WIDTH, HAIRY.half_width) * reach
-        if unit > FINEST:
-            factor = unit / FINEST
-            shown, loose, doubts = (_reduce(x, factor) for x in (shown, loose, doubts))
-            alpha = self._matte(shown, _reduce(d / np.float32(factor), factor), reach / factor, loose)
-            alpha = _relax(shown, alpha, doubts, reach / factor)
-            alpha = cv2.resize(alpha, (d.shape[1], d.shape[0]), interpolation=cv2.INTER_LINEAR)
-        else:
-            alpha = self._matte(clean_plate(shown), d, reach, loose)
-            alpha = _relax(shown, alpha, doubts, reach)
-        alpha = np.where(far, d > 0, alpha).astype(np.float32)
-        return Matte(mask.index, mask.object, paste(alpha, contour))
+        shown = view.shown().astype(np.float32) / np.float32(255)
+        alpha = self._scaled(shown, d, loose, doubts, unit, reach)
+        return Found(np.where(far, d > 0, alpha).astype(np.float32), doubts > 0)
+
+    @staticmethod
+    def _unit(size: tuple[int, int], pixel: float) -> float:
+        """Return the plate px that one px of a 960-wide frame, or of the mask if it is coarser, spans."""
+        return max(1.0, max(size) / 960, pixel)
 
     def reset(self) -> None:
         """Nothing is kept between frames."""
 
-    def _matte(self, rgb: F32, d: F32, unit: float, loose: F32) -> F32:
-        full, factor = (d.shape[1], d.shape[0]), max(1.0, unit)
+    def _scaled(self, shown: F32, d: F32, loose: F32, doubts: F32, unit: float, reach: float) -> F32:
+        """Solve at the scale of the plate, or reduced to `FINEST` where the plate has more pixels.
+
+        Reduced pixels lie on a lattice that is fixed to the plate, a whole number of them on every `SNAP` px:
+        the same edge gives the same alpha whatever region it is seen in, and hair does not crawl.
+        """
+        h, w = d.shape
+        cell = min(SNAP, 8 * max(1, round(SNAP * FINEST / unit / 8)))  # multiples of 8 suit `_relax`, too
+        factor = SNAP / cell
+        if unit > 1:
+            shown, d, loose, doubts = (_to_lattice(x) for x in (shown, d, loose, doubts))
+        if factor > 1:
+            shown, d, loose, doubts = (_reduce(x, factor) for x in (shown, d, loose, doubts))
+            d = d / np.float32(factor)
+        plate = shown if factor > 1 else clean_plate(shown)
+        alpha = self._matte(plate, d, reach / factor, loose, cell)
+        alpha = _relax(shown, alpha, doubts, reach / factor)
+        if factor > 1:
+            full = (round(d.shape[1] * factor), round(d.shape[0] * factor))
+            alpha = cv2.resize(alpha, full, interpolation=cv2.INTER_LINEAR)
+        return alpha[:h, :w]
+
+    def _matte(self, rgb: F32, d: F32, unit: float, loose: F32, cell: int) -> F32:
+        full = (d.shape[1], d.shape[0])
+        factor = cell / max(1, min(cell, round(cell / unit)))
         small, small_d = _reduce(rgb, factor), _reduce(d / np.float32(factor), factor)
         first = self._solve(small, small_d, unit / factor, np.zeros_like(small_d), None)
         hairy = np.clip((hairiness(first, small_d, unit / factor) - 0.25) / 0.35, 0, 1)
@@ -200,10 +217,17 @@ def _relax(rgb: F32, alpha: F32, doubts: F32, unit: float) -> F32:
     """Trade the solve for a wide guided filter of itself where the mask is doubted, (h, w) in [0, 1]."""
     if not (doubts > 0.02).any():
         return alpha
-    wide = guided_filter(rgb, alpha, DOUBT_WIDTH * unit, 1e-4, max(1, round(4 * unit)))
+    scale = min(8, 2 ** max(0, round(math.log2(4 * unit))))  # divides what `SNAP` px come to
+    wide = guided_filter(rgb, alpha, DOUBT_WIDTH * unit, 1e-4, scale)
     mixed = alpha + doubts * (np.clip(wide, 0, 1) - alpha)
     toe = DOUBT_TOE * doubts
     return np.asarray(np.clip((mixed - toe) / (1 - 2 * toe), 0, 1), np.float32)
+
+
+def _to_lattice(image: F32) -> F32:
+    """Repeat the last row and column of (h, w) or (h, w, 3) until both sides are multiples of `SNAP`."""
+    h, w = image.shape[:2]
+    return np.asarray(cv2.copyMakeBorder(image, 0, -h % SNAP, 0, -w % SNAP, cv2.BORDER_REPLICATE))
 
 
 def _reduce(image: F32, factor: float) -> F32:

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from trackmatte import weights
 from trackmatte.errors import MissingPartError, UsageError
-from trackmatte.frame import Frame, to_display
+from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.matte import Matte
-from trackmatte.refiners.region import Region, bounds_of, guard, region_of
+from trackmatte.refiners.pipeline import Found, View, refine_in
+from trackmatte.refiners.region import Region, bounds_of, region_of
 
 if TYPE_CHECKING:
     from trackmatte.refiners.mam_model import MamModel
@@ -59,7 +60,7 @@ class MamRefiner:
     UsageError : a setting that cannot be.
     """
 
-    version = "1"
+    version = "2"
     regional = True
 
     def __init__(self, *, device: str = "auto", **settings: Any) -> None:
@@ -86,26 +87,14 @@ class MamRefiner:
         region: Region | None = None,
     ) -> Matte:
         """Return the matte of ``mask`` on ``frame``; in ``hair`` (H, W) alpha may go far from the mask."""
-        width, height = frame.size
-        alpha = np.zeros((height, width), np.float32)
         bounds = bounds_of(mask)
         region = region or (region_of([bounds], frame.size) if bounds else None)
-        if bounds is None or region is None:
-            return Matte(mask.index, mask.object, alpha)
-        rgb = np.ascontiguousarray(to_display(region.crop(frame.rgb), frame.transfer))
-        if rgb.shape[2] == 1:
-            rgb = np.repeat(rgb, 3, axis=2)
-        whole = cv2.resize(mask.logits, frame.size, interpolation=cv2.INTER_LINEAR)
-        logits = np.ascontiguousarray(region.crop(whole), np.float32)
-        area = float((whole > 0).sum())
-        if self.quality == "tiles" and max(region.size) > self.model.size:
-            found = self._tiles(rgb[..., :3], logits)
-        else:
-            found = self._once(rgb[..., :3], logits)
-        free = None if hair is None else np.asarray(region.crop(hair), np.bool_)
-        alpha[whole > 0] = 1
-        region.crop(alpha)[:] = guard(found, logits, area=area, width=width, free=free)
-        return Matte(mask.index, mask.object, alpha)
+        return refine_in(region, self.found, frame, mask, hair)
+
+    def found(self, view: View) -> Found:
+        """Return alpha of a view, decoded and merged."""
+        tiled = self.quality == "tiles" and max(view.region.size) > self.model.size
+        return Found((self._tiles if tiled else self._once)(view.shown(), view.logits))
 
     def reset(self) -> None:
         """Nothing is kept between frames."""

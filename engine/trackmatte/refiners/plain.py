@@ -11,8 +11,9 @@ from trackmatte.errors import UsageError
 from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.matte import Matte
-from trackmatte.refiners.band import constant_matte, find_contour, paste
-from trackmatte.refiners.region import Region
+from trackmatte.refiners.band import contour_distance
+from trackmatte.refiners.pipeline import Found, View, refine_in
+from trackmatte.refiners.region import Region, region_around
 
 
 class PlainRefiner:
@@ -23,7 +24,7 @@ class PlainRefiner:
     edge : width of the ramp from 0 to 1, px of the plate or of the mask, whichever is coarser.
     """
 
-    version = "1"
+    version = "2"
     regional = False
 
     def __init__(self, *, edge: float = 1.5) -> None:
@@ -40,17 +41,20 @@ class PlainRefiner:
         self,
         frame: Frame,
         mask: Mask,
-        hair: NDArray[np.bool_] | None = None,  # noqa: ARG002
-        region: Region | None = None,  # noqa: ARG002
+        hair: NDArray[np.bool_] | None = None,
+        region: Region | None = None,  # noqa: ARG002 (only the contour counts)
     ) -> Matte:
         """Return the mask as a matte; only its log-odds are looked at."""
-        width, height = frame.size
-        ramp = self.edge * max(1.0, width / max(1, mask.logits.shape[1]))
-        contour = find_contour(mask.logits, (width, height), reach=ramp)
-        if contour is None:
-            return constant_matte(mask, frame.size)
-        alpha = np.clip(0.5 + contour.distance / np.float32(ramp), 0, 1)
-        return Matte(mask.index, mask.object, paste(alpha, contour))
+        ramp = self._ramp(frame.size[0] / max(1, mask.logits.shape[1]))
+        return refine_in(region_around(mask, frame.size, ramp + 2), self.found, frame, mask, hair)
+
+    def found(self, view: View) -> Found:
+        """Return the ramp along a view's contour."""
+        distance = contour_distance(view.mask, view.frame.size, view.region)
+        return Found(np.clip(np.float32(0.5) + distance / np.float32(self._ramp(view.pixel)), 0, 1))
+
+    def _ramp(self, pixel: float) -> float:
+        return self.edge * max(1.0, pixel)
 
     def reset(self) -> None:
         """Nothing is kept between frames."""

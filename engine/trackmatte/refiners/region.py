@@ -72,7 +72,52 @@ def region_of(boxes: Iterable[Bounds], size: tuple[int, int]) -> Region | None:
     return Region(max(0, left), max(0, top), min(w, right), min(h, bottom))
 
 
-def guard(alpha: F32, logits: F32, *, area: float, width: int, free: NDArray[np.bool_] | None = None) -> F32:
+def region_around(mask: Mask, size: tuple[int, int], reach: float) -> Region | None:
+    """Return the region of one frame that holds the mask's contour and all within ``reach`` plate px of it.
+
+    None where there is no contour: the mask is empty, or the whole frame.
+    """
+    inside = mask.binary.astype(np.uint8)
+    if not inside.any() or inside.all():
+        return None
+    square = np.ones((3, 3), np.uint8)
+    edge = cv2.dilate(inside, square) - cv2.erode(inside, square)
+    spans = []
+    for axis, length in ((1, size[0]), (0, size[1])):
+        found = np.flatnonzero(edge.any(1 - axis))
+        scale = length / inside.shape[axis]
+        low = int((found[0] * scale - reach) // SNAP) * SNAP
+        high = -int(-((found[-1] + 1) * scale + reach) // SNAP) * SNAP
+        spans.append((max(0, low), min(length, high)))
+    (x0, x1), (y0, y1) = spans
+    return Region(x0, y0, x1, y1)
+
+
+def resample(image: F32, size: tuple[int, int], region: Region) -> F32:
+    """Read a region of a picture that is enlarged (cubic) or reduced (linear) to ``size``, centres kept.
+
+    Parameters
+    ----------
+    image : (h, w).
+    size : (width, height) that the whole of it comes to.
+    region : what of that is wanted.
+    """
+    sx, sy = size[0] / image.shape[1], size[1] / image.shape[0]
+    back = np.array([[1 / sx, 0, (region.x0 + 0.5) / sx - 0.5], [0, 1 / sy, (region.y0 + 0.5) / sy - 0.5]])
+    flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_LINEAR if sx < 1 else cv2.INTER_CUBIC)
+    out: F32 = cv2.warpAffine(image, back, region.size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return out
+
+
+def guard(
+    alpha: F32,
+    logits: F32,
+    *,
+    area: float,
+    width: int,
+    pixel: float = 1.0,
+    free: NDArray[np.bool_] | None = None,
+) -> F32:
     """Keep alpha to the mask away from its contour, so that no core is eaten and no background caught.
 
     Parameters
@@ -81,12 +126,13 @@ def guard(alpha: F32, logits: F32, *, area: float, width: int, free: NDArray[np.
     logits : (h, w) of the mask at the same scale.
     area : the subject's area in pixels of the same scale.
     width : of the whole frame at the same scale.
+    pixel : px of that scale that one pixel of the tracker's mask spans; two of them are always within reach.
     free : (h, w) where the artist brushed hair: alpha stays. Optional.
     """
     inside = (logits > 0).astype(np.uint8)
     if not inside.any() or inside.all():
         return inside.astype(np.float32)
-    reach = max(GUARD_LEAST * width / 960, GUARD * area**0.5)
+    reach = max(GUARD_LEAST * width / 960, 2 * pixel, GUARD * area**0.5)
     away = cv2.distanceTransform(inside, cv2.DIST_L2, 5) + cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)
     trust = np.clip((reach - away) / (0.25 * reach), 0, 1)  # the last quarter fades
     if free is not None:

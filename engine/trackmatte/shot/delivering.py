@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
-from trackmatte.color import SRGB, Colour, unit
+from trackmatte.color import Colour, unit
 from trackmatte.frame import Frame
 from trackmatte.matte import Matte
 from trackmatte.media import decode_ahead
@@ -37,8 +37,64 @@ class Look:
     """Soft pixels in the subject's own colour; the same by a fast method; or the plate as it is."""
 
 
+class Pictures(Protocol):
+    """What makes the pictures of a delivery."""
+
+    decodes: bool
+    """Whether the plate's pixels are needed."""
+
+    def origin(self, number: int) -> str:
+        """Return the hash of all that makes the picture of frame ``number``."""
+        ...
+
+    def picture(self, number: int, frame: Frame | None) -> Picture:
+        """Return it, with its origin; called in ascending order. ``frame`` is None if nothing is decoded."""
+        ...
+
+    def empty(self, number: int) -> Picture:
+        """Return what stands for a frame that the clip does not have."""
+        ...
+
+
+class _Mattes:
+    """The pictures of a preset."""
+
+    def __init__(self, shot: ShotBook, form: str, preset: Preset, objects: Sequence[str], look: Look) -> None:
+        self.shot, self.form, self.preset, self.objects, self.look = shot, form, preset, objects, look
+        self.decodes = preset.foreground
+
+    def origin(self, number: int) -> str:
+        preset, look = self.preset, self.look
+        mattes = [self.shot.matte_key(o, number) for o in self.objects]
+        colours = (
+            [look.space, look.foreground, self.shot.clip.identity(), self.shot.clip.colour.identity]
+            if preset.foreground
+            else []
+        )
+        return digest("picture", VERSION, self.form, preset.name, list(self.objects), mattes, colours, number)
+
+    def picture(self, number: int, frame: Frame | None) -> Picture:
+        mattes = [self.shot.read_matte(o, number) for o in self.objects]
+        return self._composed(mattes, number, frame, self.origin(number))
+
+    def empty(self, number: int) -> Picture:
+        return self._composed([_nothing(self.shot, o) for o in self.objects], number, None, "")
+
+    def _composed(self, mattes: list[Matte], number: int, frame: Frame | None, origin: str) -> Picture:
+        if self.preset.foreground:
+            mattes = [coloured(m, frame, self.look) for m in mattes]
+        return picture(self.preset, mattes, number, self.shot.clip.colour, self.look, origin=origin)
+
+
 def deliver(
     shot: ShotBook, writer: Writer, preset: Preset, objects: Sequence[str], look: Look
+) -> Iterator[Progress]:
+    """Write the mattes between in and out; see `write_pictures`."""
+    yield from write_pictures(shot, writer, _Mattes(shot, writer.form, preset, objects, look))
+
+
+def write_pictures(
+    shot: ShotBook, writer: Writer, pictures: Pictures, *, stage: str = "export"
 ) -> Iterator[Progress]:
     """Write the frames between in and out, yielding after each; files that are up to date stay.
 
@@ -46,29 +102,23 @@ def deliver(
     """
     there = [n for n in shot.numbers() if n not in shot.skipped()]
     numbers = there if writer.sequence else list(range(there[0], there[-1] + 1))
-    origins = {n: _origin(shot, writer.form, preset, objects, look, n) for n in there}
+    origins = {n: pictures.origin(n) for n in there}
     wanted = [n for n in numbers if not writer.finished(n, origins.get(n, ""))]
     if not writer.sequence and wanted:
         wanted = numbers
     begin, worked, done = time.monotonic(), 0, len(numbers) - len(wanted)
     if not wanted:
-        yield Progress(
-            "export", done, done, numbers[-1], 0.0, 0, "the files are up to date: none was written"
-        )
+        yield Progress(stage, done, done, numbers[-1], 0.0, 0, "the files are up to date: none was written")
         return
     with writer, WriteBehind() as writes:
-        for number, frame in _frames(shot, wanted, decode=preset.foreground):
-            if number in origins:
-                mattes, note = [shot.read_matte(o, number) for o in objects], ""
-            else:
-                mattes, note = [_nothing(shot, o) for o in objects], "the clip has no such frame: left empty"
-            if preset.foreground:
-                mattes = [coloured(m, frame, look) for m in mattes]
-            made = picture(preset, mattes, number, SRGB, look, origin=origins.get(number, ""))
-            writes.put(partial(writer.write, made))
+        for number, frame in _frames(shot, wanted, decode=pictures.decodes):
+            known = number in origins
+            made = pictures.picture(number, frame) if known else pictures.empty(number)
+            note = "" if known else "the clip has no such frame: left empty"
+            writes.put(partial(writer.write, replace(made, timecode=shot.timecode(number))))
             worked += 1
             done += 1
-            yield Progress("export", done, len(numbers), number, time.monotonic() - begin, worked, note)
+            yield Progress(stage, done, len(numbers), number, time.monotonic() - begin, worked, note)
 
 
 def _frames(shot: ShotBook, numbers: Sequence[int], *, decode: bool) -> Iterator[tuple[int, Frame | None]]:
@@ -85,12 +135,17 @@ def _frames(shot: ShotBook, numbers: Sequence[int], *, decode: bool) -> Iterator
         yield n, next(frames) if n in wanted else None
 
 
+def mixed_in_code(frame: Frame) -> bool:
+    """Whether the plate's soft pixels are taken to be mixed in its code values, not in light."""
+    return default_method(frame.colour) == "multilevel"
+
+
 def coloured(matte: Matte, frame: Frame | None, look: Look) -> Matte:
     """Return the matte with its straight foreground, linear or in the plate's code values."""
     if frame is None:
         return replace(matte, foreground=np.zeros((*matte.alpha.shape, 3), np.float32))
-    method = default_method(frame.transfer)
-    mixed = unit(frame.rgb) if method == "multilevel" else frame.colour.linear(frame.rgb)
+    method = default_method(frame.colour)
+    mixed = unit(frame.rgb) if method == "multilevel" else frame.linear()
     if look.foreground != "plate":
         fast = look.foreground == "fast"
         mixed = estimate_foreground(mixed, matte.alpha, method="blur_fusion" if fast else method)
@@ -108,29 +163,17 @@ def picture(
     colour: Colour,
     look: Look,
     *,
-    timecode: str | None = None,
     origin: str = "",
 ) -> Picture:
     """Return the picture of one frame of a plate in the space ``colour``."""
-    linear = look.space == "linear"
     return compose(
         preset,
         mattes,
         number,
-        encoding="linear" if linear else "code",
-        space=colour.linear_name if linear else colour.name,
-        timecode=timecode,
+        encoding="linear" if look.space == "linear" else "code",
+        colour=colour,
         origin=origin,
     )
-
-
-def _origin(
-    shot: ShotBook, form: str, preset: Preset, objects: Sequence[str], look: Look, number: int
-) -> str:
-    """Return the hash of all that makes a picture."""
-    mattes = [shot.matte_key(o, number) for o in objects]
-    colours = [look.space, look.foreground, shot.clip.identity()] if preset.foreground else []
-    return digest("picture", VERSION, form, preset.name, list(objects), mattes, colours, number)
 
 
 def _nothing(shot: ShotBook, obj: str) -> Matte:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trackmatte.frame import Frame, to_display
+from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.trackers import Arrays
 from trackmatte.trackers.flow_motion import luma, positions, sample
@@ -94,7 +94,7 @@ class Drift:
 def thin(frame: Frame) -> U8:
     """Return every so many pixels of a frame, enough for `Drift`: converting all of a 4K plate is not."""
     step = max(1, max(frame.size) // (2 * SIDE))
-    return to_display(frame.rgb[::step, ::step], frame.transfer)
+    return frame.colour.display(frame.rgb[::step, ::step])
 
 
 def _grid(size: tuple[int, int]) -> tuple[int, int]:

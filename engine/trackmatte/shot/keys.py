@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Literal
 
+from trackmatte.color import Colour
 from trackmatte.refiners import REFINERS
 from trackmatte.refiners.region import Region, region_of
 from trackmatte.shot.cache import FrameCache, digest
@@ -50,8 +51,10 @@ class MaskKey:
 class Keys:
     """Hashes of all that makes a mask or a matte, from the present state of a shot."""
 
-    def __init__(self, doc: ShotDoc, prompts: PromptBook, cache: FrameCache) -> None:
+    def __init__(self, doc: ShotDoc, prompts: PromptBook, cache: FrameCache, colour: Colour) -> None:
         self.doc, self.prompts, self.cache = doc, prompts, cache
+        self.seen = [] if colour.coded_for_display else [colour.identity]
+        """What models see of the plate besides its values: nothing where these are shown as they are."""
 
     @property
     def between(self) -> Between:
@@ -62,7 +65,9 @@ class Keys:
         """Return the hash of what decides every mask: the clip, the tracker and its settings."""
         part = self.doc.tracker
         version = TRACKERS.get(part.name).version
-        return digest("track", self.doc.source.identity, part.name, version, part.settings, self.between)
+        return digest(
+            "track", self.doc.source.identity, part.name, version, part.settings, self.between, *self.seen
+        )
 
     def masks(self, obj: str, every: Sequence[int], locked: set[int]) -> dict[int, MaskKey]:
         """Return for each frame the key that an object's mask should carry.
@@ -83,7 +88,7 @@ class Keys:
         """Return the hash of all that is not the mask in an object's mattes."""
         part = self.doc.refiner
         version = REFINERS.get(part.name).version
-        return digest("matte", part.name, version, part.settings, self.prompts.hair_key(obj))
+        return digest("matte", part.name, version, part.settings, self.prompts.hair_key(obj), *self.seen)
 
     def region(self, obj: str, numbers: Iterable[int]) -> Region | None:
         """Return the part of the plate that holds an object on the frames ``numbers``."""

@@ -139,9 +139,11 @@ class Shot(ShotBook):
                     wanted.setdefault(self._index[number], {})[obj] = key
         rivals = self.objects if self.doc.exclusive else []
         wanted = dict(sorted(wanted.items()))
-        refiner = self._refiner()
-        regions = {o: self.keys.region(o, self.numbers()) for o in hair if refiner.regional}
-        yield from refine_frames(self.clip, self.cache, refiner, wanted, hair, rivals, regions)
+        if wanted:
+            regional = REFINERS.get(self.doc.refiner.name).regional
+            regions = {o: self.keys.region(o, self.numbers()) for o in hair if regional}
+            # Made in the call: nothing holds its networks any longer once this pass is over.
+            yield from refine_frames(self.clip, self.cache, self._refiner(), wanted, hair, rivals, regions)
         if self.doc.steady:
             wanted = {}
             for obj in hair:

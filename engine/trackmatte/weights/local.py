@@ -161,7 +161,9 @@ def missing(w: Weights) -> str:
 def damaged(w: Weights) -> str:
     """Return the sentence for a file that is there but is not what it should be."""
     path = store.folder() / w.file
-    again = f"run trackmatte weights fetch {w.name}" if w.direct else "add it again"
+    again = (
+        f"run trackmatte weights fetch {w.name}" if w.direct else "add it again with trackmatte weights add"
+    )
     return f"{path} is not the file it should be (damaged or another's): move it away, then {again}"
 
 

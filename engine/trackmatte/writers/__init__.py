@@ -40,8 +40,14 @@ class Delivery:
     """Width of a pixel over its height."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """What made the pictures, for people: shot hash, model, prompts; kept in files that can hold it."""
+    holds: Literal["matte", "colour", "opaque", "layers"] = "matte"
+    """Alpha of one subject, its colours with alpha, colours without, or layers of several subjects."""
     audio: Path | None = None
-    """A movie whose sound and timecode a delivered movie takes along."""
+    """A file whose sound a delivered movie takes along."""
+    start: Fraction = Fraction(0)
+    """Seconds from that file's first video frame to the first picture."""
+    cut: tuple[int, int] | None = None
+    """In and out, source numbers; files outside are handles."""
 
     def path(self, number: int, suffix: str) -> Path:
         """Return the file of source frame ``number`` in a sequence."""
@@ -104,6 +110,9 @@ WRITERS: Registry[Writer] = Registry(
     {
         "exr": "trackmatte.writers.exr:ExrWriter",
         "png": "trackmatte.writers.png:PngWriter",
+        "prores": "trackmatte.writers.movie_formats:ProResWriter",
+        "ffv1": "trackmatte.writers.movie_formats:Ffv1Writer",
+        "vp9": "trackmatte.writers.movie_formats:Vp9Writer",
     },
 )
 

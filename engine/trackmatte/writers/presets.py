@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trackmatte.color import SRGB, Colour
 from trackmatte.errors import UsageError
 from trackmatte.matte import Matte
 from trackmatte.picture import Encoding, Picture
@@ -55,8 +56,7 @@ def compose(
     number: int,
     *,
     encoding: Encoding = "data",
-    space: str = "data",
-    timecode: str | None = None,
+    colour: Colour = SRGB,
     origin: str = "",
 ) -> Picture:
     """Return the picture of one frame.
@@ -64,22 +64,22 @@ def compose(
     Parameters
     ----------
     mattes : all objects' for ``multi``, one otherwise; with foreground for ``cutout``.
-    encoding, space : what the foreground's values are.
+    encoding, colour : what the foreground's values are.
     """
     first = mattes[0]
     if preset.name == "multi":
         names = layer_names([m.object for m in mattes])
         pixels = np.stack([m.alpha for m in mattes], axis=-1)
-        return Picture(number, pixels, tuple(f"{n}.A" for n in names), timecode=timecode, origin=origin)
+        return Picture(number, pixels, tuple(f"{n}.A" for n in names), origin=origin)
     if preset.name == "alpha":
-        return Picture(number, first.alpha[..., None], ("A",), timecode=timecode, origin=origin)
+        return Picture(number, first.alpha[..., None], ("A",), origin=origin)
     if preset.name == "matte":
         pixels = np.repeat(first.alpha[..., None], 4, axis=2)
-        return Picture(number, pixels, ("R", "G", "B", "A"), timecode=timecode, origin=origin)
+        return Picture(number, pixels, ("R", "G", "B", "A"), origin=origin)
     if first.foreground is None:
         raise ValueError("a cut-out needs the matte's foreground")
     pixels = np.dstack([first.foreground, first.alpha]).astype(np.float32)
-    return Picture(number, pixels, ("R", "G", "B", "A"), encoding, space, timecode, origin)
+    return Picture(number, pixels, ("R", "G", "B", "A"), encoding, colour, origin=origin)
 
 
 def layer_names(objects: Sequence[str]) -> list[str]:

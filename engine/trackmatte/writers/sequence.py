@@ -11,7 +11,7 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
-from trackmatte.errors import OutputError
+from trackmatte.errors import OutputError, UsageError
 from trackmatte.picture import Picture
 from trackmatte.writers import Delivery
 
@@ -26,6 +26,8 @@ class SequenceWriter(ABC):
     """Where the file keeps the hash of what made it."""
 
     def __init__(self, delivery: Delivery) -> None:
+        if delivery.audio is not None:
+            raise UsageError("an image sequence holds no sound; leave out --audio or choose a movie --format")
         self.delivery = delivery
 
     @property

@@ -1,0 +1,116 @@
+"""``trackmatte comp``: the subject over a blurred, replaced or graded background."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+from trackmatte.cli.comp_options import (
+    BlurOptions,
+    CheckerOptions,
+    GradeOptions,
+    Options,
+    ReplaceOptions,
+    only,
+)
+from trackmatte.cli.delivery import Delivered, check_apart, plan
+from trackmatte.cli.options import Overwrite, ShotFile, Talk
+from trackmatte.cli.report import Report
+from trackmatte.cli.work import check_writable, clip_stem, spans
+from trackmatte.comp import Cutout, Effect, Replace, View, composite
+from trackmatte.comp.mp4 import Mp4Writer
+from trackmatte.comp.run import channels
+from trackmatte.errors import UsageError
+from trackmatte.files import remove_leftovers
+from trackmatte.shot import Look, Shot
+from trackmatte.writers import WRITERS
+
+WHAT = Group("What is made", sort_key=2)
+
+
+def comp(
+    shot: ShotFile,
+    /,
+    *,
+    out: Annotated[Path, Parameter(name="--out", help="Folder for the composite.")],
+    effect: Annotated[
+        Literal["blur", "replace", "grade", "checker", "cutout"],
+        Parameter(group=WHAT, help="What is done; the options of each effect are below."),
+    ],
+    objects: Annotated[
+        list[str],
+        Parameter(
+            name="--object",
+            negative="",
+            group=WHAT,
+            metavar="NAME",
+            help="An object that is the subject; all of the shot unless given. Repeat for more.",
+        ),
+    ] = [],  # noqa: B006 (cyclopts copies defaults)
+    view: Annotated[
+        Literal["result", "side", "wipe"],
+        Parameter(
+            group=WHAT, help="The result; plate and result side by side; or plate, a line, and result."
+        ),
+    ] = "result",
+    wipe: Annotated[
+        float | None,
+        Parameter(group=WHAT, help="Where the line of --view wipe is, 0 left to 1 right; 0.5 unless given."),
+    ] = None,
+    blur: BlurOptions = BlurOptions(),  # noqa: B008
+    replaced: ReplaceOptions = ReplaceOptions(),  # noqa: B008
+    graded: GradeOptions = GradeOptions(),  # noqa: B008
+    checkered: CheckerOptions = CheckerOptions(),  # noqa: B008
+    how: Delivered = Delivered(),  # noqa: B008
+    overwrite: Overwrite = False,
+    talk: Talk = Talk(),  # noqa: B008
+) -> None:
+    """Blur, replace or grade what is behind the subject, without halos, in linear light."""
+    options: dict[str, Options] = {"blur": blur, "replace": replaced, "grade": graded, "checker": checkered}
+    only(effect, options)
+    if how.preset != "matte":
+        raise UsageError("--preset is for mattes: trackmatte export; comp writes what --effect makes")
+    if wipe is not None and view != "wipe":
+        raise UsageError("--wipe says where a line is; add --view wipe")
+    shown = View(view, 0.5 if wipe is None else wipe)
+    with Shot.open(shot) as opened:
+        check_apart(opened, out)
+        made: Effect = options[effect].effect(opened) if effect in options else Cutout()
+        try:
+            check_writable(out)
+            _run(opened, out, made, objects or opened.objects, shown, how, overwrite, talk.report())
+        finally:
+            if isinstance(made, Replace):
+                made.background.close()
+
+
+def _run(
+    shot: Shot,
+    out: Path,
+    effect: Effect,
+    objects: list[str],
+    view: View,
+    how: Delivered,
+    overwrite: bool,
+    report: Report,
+) -> None:
+    """Write the composite and say where it is."""
+    planned = plan(shot, out, how, objects, overwrite=overwrite)
+    parts = [clip_stem(shot.doc.source.path), effect.name, *([] if view.kind == "result" else [view.kind])]
+    holds: Literal["colour", "opaque"] = "colour" if "A" in channels(effect, view) else "opaque"
+    facts = {**planned.facts, "effect": " ".join(map(str, [effect.name, *effect.key]))}
+    stem = re.sub(r"[^\w.-]+", "_", "_".join(parts))
+    made = Mp4Writer if how.format == "mp4" else WRITERS.get(how.format)
+    writer = made(replace(planned, stem=stem, holds=holds, facts=facts))
+    remove_leftovers(out)
+    look = Look(how.space, how.foreground)
+    noted = report.follow(composite(shot, writer, effect, objects=objects, look=look, view=view))
+    for text in dict.fromkeys(p.note for p in noted):
+        report.note(f"frame {spans([p.frame for p in noted if p.note == text])}: {text}")
+    numbers = [n for n in shot.numbers() if n not in shot.skipped()]
+    report.event("written", objects=objects, pattern=writer.target, frames=numbers)
+    report.say(f"wrote {writer.target} {spans(numbers)}")
