@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 from trackmatte import __version__
 from trackmatte.cli import shot as shot_commands
 from trackmatte.cli import weights as weights_commands
-from trackmatte.cli.delivery import Delivered, check_apart, run_export
+from trackmatte.cli.delivery import Delivered, run_export
 from trackmatte.cli.options import (
     BoxOption,
     Clip,
@@ -37,8 +37,6 @@ from trackmatte.cli.qc import qc
 from trackmatte.cli.report import Report
 from trackmatte.cli.still import matte_still
 from trackmatte.cli.work import (
-    check_writable,
-    clip_stem,
     new_shot,
     run_movie,
     run_sheet,
@@ -47,6 +45,7 @@ from trackmatte.cli.work import (
 )
 from trackmatte.errors import OutputError, PromptError, TrackmatteError
 from trackmatte.shot import SUFFIX, Shot
+from trackmatte.shot.exporting import check_apart, check_writable, clip_stem
 
 HELP = """Track a subject through a clip and pull a soft alpha matte for every frame.
 
