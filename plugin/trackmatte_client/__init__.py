@@ -1,10 +1,10 @@
 """What every Python host shares to talk to the Trackmatte engine: standard library only, Python 3.10.
 
-    from trackmatte_client import Job, find_or_start
-    client = find_or_start()
-    shot = client.open_shot("/shots/hero.shot.json")
-    job = Job(client, client.track(shot.shot).job)
-    ...                                     # on a timer: for event in job.poll(): ...
+from trackmatte_client import Job, find_or_start
+client = find_or_start()
+shot = client.open_shot("/shots/hero.shot.json")
+job = Job(client, client.track(shot.shot).job)
+...                                     # on a timer: for event in job.poll(): ...
 """
 
 from .client import Address, Client

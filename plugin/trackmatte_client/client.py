@@ -215,7 +215,7 @@ class Client:
         raise AssertionError
 
 
-class _Broken(Exception):
+class _Broken(Exception):  # noqa: N818
     """The connection ended before the answer did."""
 
 

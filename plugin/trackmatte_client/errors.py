@@ -23,7 +23,7 @@ class EngineError(Exception):
         self.code, self.message = code, message
 
 
-class Stale(EngineError):
+class Stale(EngineError):  # noqa: N818
     """Someone else edited the shot; ``shot`` is how it is now, so look at it and edit again."""
 
     def __init__(self, message: str, shot: ShotState) -> None:
@@ -31,28 +31,28 @@ class Stale(EngineError):
         self.shot = shot
 
 
-class EngineMissing(EngineError):
+class EngineMissing(EngineError):  # noqa: N818
     """There is no engine, or it does not start."""
 
     def __init__(self, message: str) -> None:
         super().__init__("engine_missing", message)
 
 
-class EngineDied(EngineError):
+class EngineDied(EngineError):  # noqa: N818
     """The engine was there and is gone."""
 
     def __init__(self, message: str) -> None:
         super().__init__("engine_died", message)
 
 
-class EngineTooOld(EngineError):
+class EngineTooOld(EngineError):  # noqa: N818
     """The engine speaks an older protocol."""
 
     def __init__(self, message: str) -> None:
         super().__init__("engine_too_old", message)
 
 
-class ClientTooOld(EngineError):
+class ClientTooOld(EngineError):  # noqa: N818
     """The engine speaks a newer protocol."""
 
     def __init__(self, message: str) -> None:

@@ -31,7 +31,7 @@ def decode(cls: type[T], value: Any) -> T:
         ) from e
 
 
-def _decode(kind: Any, value: Any) -> Any:
+def _decode(kind: Any, value: Any) -> Any:  # noqa: PLR0911 (one line per kind)
     origin, args = get_origin(kind), get_args(kind)
     if kind is Any:
         return value
@@ -64,7 +64,7 @@ def _tuple(args: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
         return tuple(_decode(args[0], v) for v in items)
     if len(items) != len(args):
         raise ValueError(f"{len(items)} values in place of {len(args)}")
-    return tuple(_decode(a, v) for a, v in zip(args, items))
+    return tuple(_decode(a, v) for a, v in zip(args, items, strict=True))
 
 
 def _is(kind: Any, value: Any) -> Any:

@@ -35,6 +35,7 @@ from trackmatte.cli.options import (
 from trackmatte.cli.prompts import parse_prompt
 from trackmatte.cli.qc import qc
 from trackmatte.cli.report import Report
+from trackmatte.cli.serve import serve, web
 from trackmatte.cli.still import matte_still
 from trackmatte.cli.work import (
     new_shot,
@@ -87,6 +88,8 @@ app = App(
 app.command(shot_commands.app)
 app.command(weights_commands.app)
 app.command(qc)
+app.command(serve)
+app.command(web)
 
 
 @app.command

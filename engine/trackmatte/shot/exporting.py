@@ -62,9 +62,7 @@ def exports(
         check_apart(shot, delivery.folder)
         remove_leftovers(delivery.folder)
         writer = writer_class(delivery)
-        yield Export(
-            tuple(objects), writer, shot.render(writer, preset=preset, objects=objects, look=look)
-        )
+        yield Export(tuple(objects), writer, shot.render(writer, preset=preset, objects=objects, look=look))
 
 
 def file_stem(stem: str, preset: str) -> str:

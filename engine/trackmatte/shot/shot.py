@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from trackmatte.errors import PromptError, ShotError, UsageError
-from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.progress import Progress
 from trackmatte.prompt import Prompt
@@ -52,7 +51,7 @@ class Shot(ShotBook):
         if prompt.selects and prompt.frame in self._locked(obj):
             raise ShotError(f"frame {prompt.frame} of {obj!r} is locked; unlock it before you correct it")
         old = None if replace else self.prompts.find(prompt.frame, obj)
-        whole, tracker = self._whole(prompt, replace=replace), self._tracker()
+        whole, tracker = self.whole(prompt, replace=replace), self._tracker()
         corrects = prompt.selects and prompt.mask is None and prompt.box is None and not replace
         corrects &= bool(self._memories(obj)) if old else whole is not prompt
         said, prompt = whole if old else prompt, whole
@@ -76,22 +75,13 @@ class Shot(ShotBook):
             self.cache.save_memory(obj, prompt.frame, self.prompts.marks(obj)[prompt.frame], memory)
         return mask
 
-    def preview(self, prompt: Prompt, frame: Frame, tracker: Tracker, *, replace: bool = False) -> Mask:
-        """Return about the mask that `add` would, and keep nothing.
-
-        A tracker with memories corrects the mask that is seen, not what the pass remembers.
-
-        Parameters
-        ----------
-        frame : the prompted one, at any size.
-        tracker : of the shot's kind and settings; what it knew is forgotten.
-
-        Raises
-        ------
-        PromptError : the prompt contradicts itself or selects nothing.
-        """
-        tracker.reset()
-        return tracker.prompt(frame, self._whole(prompt, replace=replace))
+    def whole(self, prompt: Prompt, *, replace: bool = False) -> Prompt:
+        """Return a prompt as `add` takes it: on top of what was said there, or of the mask it corrects."""
+        old = self.prompts.find(prompt.frame, prompt.object)
+        if old is not None and not replace:
+            return merge(self.prompts.load(old), prompt)
+        corrects = prompt.selects and prompt.mask is None and prompt.box is None and not replace
+        return self._seen(prompt) if corrects else prompt
 
     def track(
         self, frames: tuple[int, int] | None = None, *, direction: Direction = "both", fresh: bool = False
@@ -242,14 +232,6 @@ class Shot(ShotBook):
             mask = read_mask(self.cache, obj, index, prompt.frame)
             result.append(Hair(index, prompt, bounds_of(mask) if mask else None))
         return result
-
-    def _whole(self, prompt: Prompt, *, replace: bool) -> Prompt:
-        """Return a prompt on top of what was said there before, or of the tracked mask that it corrects."""
-        old = self.prompts.find(prompt.frame, prompt.object)
-        if old is not None and not replace:
-            return merge(self.prompts.load(old), prompt)
-        corrects = prompt.selects and prompt.mask is None and prompt.box is None and not replace
-        return self._seen(prompt) if corrects else prompt
 
     def _seen(self, prompt: Prompt) -> Prompt:
         """Return a correction together with the tracked mask that it corrects, if there is one."""

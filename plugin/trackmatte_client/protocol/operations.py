@@ -47,11 +47,13 @@ _ALL = (
     Operation("shut_down", "POST", "/v1/shutdown", None, m.Done, "Cancel all jobs and stop the engine."),
     Operation(
         "create_shot", "POST", "/v1/shots/create", m.CreateShot, m.ShotState,
-        "Make a shot file for a clip and open it.", errors=("usage", "clip", "shot", "output", "missing_part"),
+        "Make a shot file for a clip and open it.",
+        errors=("usage", "clip", "shot", "output", "missing_part"),
     ),
     Operation(
         "open_shot", "POST", "/v1/shots/open", m.OpenShot, m.ShotState,
-        "Open a shot file; one that is open already stays as it is.", errors=("usage", "clip", "shot", "prompt"),
+        "Open a shot file; one that is open already stays as it is.",
+        errors=("usage", "clip", "shot", "prompt"),
     ),
     Operation("list_shots", "GET", "/v1/shots", None, m.ShotList, "List the open shots."),
     Operation("shot_state", "GET", _SHOT, None, m.ShotState, "Say how a shot stands.", errors=_READ),
@@ -65,7 +67,8 @@ _ALL = (
     ),
     Operation(
         "add_prompt", "POST", f"{_SHOT}/prompts/add", m.AddPrompt, m.Prompted,
-        "Add to what is said about an object on a frame, or correct its mask there.", errors=_PROMPT, limit=LARGE,
+        "Add to what is said about an object on a frame, or correct its mask there.",
+        errors=_PROMPT, limit=LARGE,
     ),
     Operation(
         "remove_prompt", "POST", f"{_SHOT}/prompts/remove", m.RemovePrompt, m.ShotState,
@@ -88,9 +91,15 @@ _ALL = (
         "unlock", "POST", f"{_SHOT}/unlock", m.LockFrames, m.ShotState,
         "Let an object's frames be recomputed.", errors=(*_EDIT, "busy"),
     ),
-    Operation("set_range", "POST", f"{_SHOT}/range", m.SetRange, m.ShotState, "Set in and out.", errors=_EDIT),
-    Operation("undo", "POST", f"{_SHOT}/undo", m.Edit, m.ShotState, "Undo the last edit.", errors=(*_EDIT, "busy")),
-    Operation("redo", "POST", f"{_SHOT}/redo", m.Edit, m.ShotState, "Redo what was undone.", errors=(*_EDIT, "busy")),
+    Operation("set_range", "POST", f"{_SHOT}/range", m.SetRange, m.ShotState, "Set in and out.", (), _EDIT),
+    Operation(
+        "undo", "POST", f"{_SHOT}/undo", m.Edit, m.ShotState, "Undo the last edit.",
+        errors=(*_EDIT, "busy"),
+    ),
+    Operation(
+        "redo", "POST", f"{_SHOT}/redo", m.Edit, m.ShotState, "Redo what was undone.",
+        errors=(*_EDIT, "busy"),
+    ),
     Operation(
         "track", "POST", f"{_SHOT}/track", m.TrackFrames, m.JobState,
         "Start a job that tracks.", errors=("not_found",),
@@ -109,7 +118,8 @@ _ALL = (
     ),
     Operation(
         "next_place", "GET", f"{_SHOT}/qc/next", None, m.NextPlace,
-        "Find the first doubtful place after a frame.", query=("frame", "object?"), errors=(*_READ, "malformed"),
+        "Find the first doubtful place after a frame.", query=("frame", "object?"),
+        errors=(*_READ, "malformed"),
     ),
     Operation(
         "frame", "GET", f"{_SHOT}/frames/{{number}}", None, "image/jpeg",
@@ -140,7 +150,15 @@ _ALL = (
 
 OPERATIONS = {o.name: o for o in _ALL}
 
-ALWAYS = ("unauthorized", "forbidden_host", "forbidden_origin", "malformed", "too_large", "content_type", "internal")
+ALWAYS = (
+    "unauthorized",
+    "forbidden_host",
+    "forbidden_origin",
+    "malformed",
+    "too_large",
+    "content_type",
+    "internal",
+)
 """Codes that any operation may answer with; GET has no body and so no ``too_large`` and ``content_type``."""
 
 STATUS = {
@@ -151,5 +169,14 @@ STATUS = {
 }  # fmt: skip
 """HTTP status of each code."""
 
-EXIT = {"internal": 1, "usage": 2, "clip": 3, "prompt": 4, "shot": 5, "output": 6, "missing_part": 7, "device": 8}
+EXIT = {
+    "internal": 1,
+    "usage": 2,
+    "clip": 3,
+    "prompt": 4,
+    "shot": 5,
+    "output": 6,
+    "missing_part": 7,
+    "device": 8,
+}
 """Exit code of the command line for the codes it shares; 2 for all others."""
