@@ -50,7 +50,9 @@ def build(engine: Engine, *, port: int, token: str, web: Path = WEB) -> Guard:
     else:
         routes.append(Route("/", _no_page))
     handlers = {HTTPException: _http_error, Exception: _bug}
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), port=port, token=token)
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False
+    return Guard(app, port=port, token=token)
 
 
 def _endpoint(engine: Engine, operation: Operation) -> Endpoint:
@@ -109,7 +111,10 @@ async def _message(operation: Operation, request: Request) -> Any:
         if size > 4 * operation.limit:
             break
         # What is too much is still read for a while: a client that is cut off would not see the answer.
-        body = body + chunk if size <= operation.limit else bytearray()
+        if size > operation.limit:
+            body.clear()
+        else:
+            body += chunk
     if size > operation.limit:
         raise Refusal(
             "too_large",

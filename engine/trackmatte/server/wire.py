@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable
-from functools import cache
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -39,7 +37,7 @@ def encode(message: Any) -> bytes:
 def _refuse_unknown(kind: Any, value: Any, where: str) -> None:
     """Look for keys that the dataclasses in ``kind`` do not have."""
     if dataclasses.is_dataclass(kind) and isinstance(value, dict):
-        hints = _hints(kind)
+        hints = get_type_hints(kind)
         for key, inner in value.items():
             if key not in hints:
                 raise msgspec.ValidationError(f"Object contains unknown field `{key}` - at `{where}`")
@@ -48,8 +46,3 @@ def _refuse_unknown(kind: Any, value: Any, where: str) -> None:
     for part in get_args(kind):
         for inner in value if isinstance(value, list) else [value]:
             _refuse_unknown(part, inner, where)
-
-
-@cache
-def _hints(kind: Hashable) -> dict[str, Any]:
-    return get_type_hints(kind)
