@@ -180,8 +180,8 @@ class Client:
         """Follow a job; ends when the job or the connection does. See `trackmatte_client.job.Job`."""
         with _Answer(self, OPERATIONS["events"], {"job": job}, {"after": after}, 4 * HEARTBEAT) as answer:
             for line in answer.lines():
-                value = json.loads(line)
-                kind = EVENTS.get(value.get("event"))
+                value = wire.parse(line)
+                kind = EVENTS.get(value.get("event")) if isinstance(value, dict) else None
                 if kind is not None:
                     yield wire.decode(kind, value)
 
@@ -195,7 +195,7 @@ class Client:
         timeout: float = QUICK,
         **place: str,
     ) -> T:
-        return wire.decode(reply, json.loads(self._whole(name, place, query or {}, request, timeout)))
+        return wire.decode(reply, wire.parse(self._whole(name, place, query or {}, request, timeout)))
 
     def _bytes(self, name: str, shot: str, number: int, query: dict[str, Any]) -> bytes:
         return self._whole(name, {"shot": shot, "number": str(number)}, query, None, SLOW)
@@ -291,8 +291,8 @@ class _Answer:
 
 def _refusal(body: bytes, status: int) -> EngineError:
     try:
-        error = wire.decode(m.Error, json.loads(body))
-    except ValueError:
+        error = wire.decode(m.Error, wire.parse(body))
+    except EngineError:
         return EngineError("internal", f"the engine answered with status {status} and no reason")
     if error.code == "stale" and error.shot is not None:
         return Stale(error.message, error.shot)

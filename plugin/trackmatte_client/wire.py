@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -14,6 +15,19 @@ T = TypeVar("T")
 def encode(message: Any) -> Any:
     """Return a message as what `json.dumps` takes."""
     return dataclasses.asdict(message)
+
+
+def parse(text: bytes) -> Any:
+    """Return the JSON value in a text.
+
+    Raises
+    ------
+    EngineError : it is none.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as e:
+        raise EngineError("malformed", f"the engine's answer is not JSON ({e}); start it again") from e
 
 
 def decode(cls: type[T], value: Any) -> T:

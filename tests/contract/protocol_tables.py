@@ -67,7 +67,7 @@ def example(message: object) -> str:
 def _given(value: object) -> object:
     if dataclasses.is_dataclass(value):
         had = {f.name: (f, getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {n: _given(v) for n, (f, v) in had.items() if v != f.default and v != {}}
+        return {n: _given(v) for n, (f, v) in had.items() if v not in (f.default, {})}
     return [_given(v) for v in value] if isinstance(value, tuple) else value
 
 

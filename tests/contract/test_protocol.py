@@ -105,7 +105,7 @@ def test_examples_are_valid_and_nothing_else_is(kind: type) -> None:
         [],
         None,
     ):
-        with pytest.raises(Refusal, match="docs/protocol.md") as refusal:
+        with pytest.raises(Refusal, match=r"docs/protocol\.md") as refusal:
             wire.decode(kind, json.dumps(wrong).encode())
         assert refusal.value.code == "malformed"
 
@@ -266,12 +266,12 @@ def test_noise_on_the_socket_harms_nobody(client: Client) -> None:
     for noise in (
         b"\x16\x03\x01\x02\x00",
         b"GET\r\n\r\n",
-        b"POST /v1/shots HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
     ):
         with socket.create_connection(("127.0.0.1", client.address.port), timeout=5) as line:
             line.sendall(noise)
     with socket.create_connection(("127.0.0.1", client.address.port), timeout=5) as line:
         head = f"POST /v1/shots/open HTTP/1.1\r\nhost: 127.0.0.1:{client.address.port}\r\n"
-        line.sendall(f"{head}authorization: Bearer {client.address.token}\r\ncontent-type: application/json\r\n"
-                     "content-length: 100\r\n\r\n{".encode())  # fmt: skip
+        head += f"authorization: Bearer {client.address.token}\r\ncontent-type: application/json\r\n"
+        line.sendall(f"{head}content-length: 100\r\n\r\n{{".encode())
     assert client.hello().protocol == 1
