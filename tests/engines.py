@@ -8,13 +8,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from trackmatte_client import Client, engine
+from trackmatte_client import Client, EngineDied, engine
 from trackmatte_client.protocol import messages as m
 
 ROOT = Path(__file__).parent.parent
@@ -44,12 +44,13 @@ def started(folder: Path, *words: str, sleep: float = 0.0) -> Iterator[Client]:
         patch.setenv("XDG_DATA_HOME", str(folder / "data"))
         patch.setenv("FAKE_SLEEP", str(sleep))
         client = engine.start(command(*words))
+        process = engine._children[-1]
         try:
             yield client
         finally:
-            if engine.find() is not None:
+            with suppress(EngineDied):
                 engine.stop(client)
-            wait_for(lambda: not engine._reap() and not engine._children)
+            wait_for(lambda: process.poll() is not None)
 
 
 def wait_for(happened: Callable[[], Any], seconds: float = 20.0) -> Any:

@@ -178,12 +178,15 @@ class Client:
 
     def events(self, job: str, after: int = 0) -> Iterator[Event]:
         """Follow a job; ends when the job or the connection does. See `trackmatte_client.job.Job`."""
-        with _Answer(self, OPERATIONS["events"], {"job": job}, {"after": after}, 4 * HEARTBEAT) as answer:
-            for line in answer.lines():
-                value = wire.parse(line)
-                kind = EVENTS.get(value.get("event")) if isinstance(value, dict) else None
-                if kind is not None:
-                    yield wire.decode(kind, value)
+        try:
+            with _Answer(self, OPERATIONS["events"], {"job": job}, {"after": after}, 4 * HEARTBEAT) as answer:
+                for line in answer.lines():
+                    value = wire.parse(line)
+                    kind = EVENTS.get(value.get("event")) if isinstance(value, dict) else None
+                    if kind is not None:
+                        yield wire.decode(kind, value)
+        except _Broken:
+            return
 
     def _ask(
         self,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .client import Address, Client
-from .errors import EngineDied, EngineError, EngineMissing
+from .errors import EngineError, EngineMissing
 from .protocol import places
 
 START_SECONDS = 60.0
@@ -98,14 +98,18 @@ def start(command: Sequence[str], *, timeout: float = START_SECONDS) -> Client:
 
 
 def stop(client: Client) -> None:
-    """Stop an engine and wait until it is gone."""
-    try:
-        client.shut_down()
-        while True:
-            client.hello(HELLO_SECONDS)
-            time.sleep(0.05)
-    except EngineDied:
-        _reap()
+    """Stop an engine and wait until it is gone, which takes as long as its job's frame in hand.
+
+    Raises
+    ------
+    EngineDied : it was gone already.
+    """
+    client.shut_down()
+    path = places.runtime_folder() / places.ENGINE_FILE
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and (_read(path) or {}).get("pid") == client.address.pid:
+        time.sleep(0.05)
+    _reap()
 
 
 def engine_command() -> list[str]:

@@ -105,6 +105,9 @@ class Job:
             except EngineError as e:
                 self._events.put(e)
                 return
+            except Exception as e:  # a host that waits must hear of it
+                self._events.put(EngineError("internal", f"the job cannot be followed ({e!r}); report this"))
+                return
             broken = 0 if self._after > before else broken + 1
             if broken > PATIENCE:
                 self._events.put(EngineDied("the engine no longer says how the job stands; start it again"))

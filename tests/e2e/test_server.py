@@ -292,7 +292,7 @@ def test_of_many_previews_the_newest_is_shown(client: Client, movie: Path, tmp_p
     def hover(i: int, viewer: str) -> None:
         try:
             client.preview(
-                shot.shot, m.Preview(m.Prompt(0, box=(0.1, 0.1, 0.5 + 0.01 * i, 0.9)), viewer=viewer)
+                shot.shot, m.Preview(m.Prompt(0, box=(0.1, 0.1, 0.5 + 0.002 * i, 0.9)), viewer=viewer)
             )
             answers[i] = "shown"
         except EngineError as e:

@@ -33,20 +33,15 @@ JSON = "application/json"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def build(engine: Engine, *, port: int, token: str, web: Path = WEB) -> Guard:
-    """Return the server's application.
-
-    Parameters
-    ----------
-    web : folder of the web page, which may be missing.
-    """
+def build(engine: Engine, *, port: int, token: str) -> Guard:
+    """Return the server's application; without a built web page it serves hosts all the same."""
     routes: list[BaseRoute] = []
     for operation in OPERATIONS.values():
         route = Route(operation.route, _endpoint(engine, operation), methods=[operation.method])
         route.methods = {operation.method}  # starlette adds HEAD to GET
         routes.append(route)
-    if (web / "index.html").is_file():
-        routes.append(Mount("/", StaticFiles(directory=web, html=True)))
+    if (WEB / "index.html").is_file():
+        routes.append(Mount("/", StaticFiles(directory=WEB, html=True)))
     else:
         routes.append(Route("/", _no_page))
     handlers = {HTTPException: _http_error, Exception: _bug}

@@ -28,6 +28,8 @@ HOST = "127.0.0.1"
 IDLE = 900.0
 """Seconds without a request, a follower or a job after which the server ends."""
 LOCK_FILE = "engine.lock"
+LEAVING = 1.0
+"""Seconds that an engine which is just ending may take to make room."""
 GRACE = 3
 """Seconds that open connections have when the server ends."""
 
@@ -63,7 +65,7 @@ def serve(*, port: int = 0, idle: float = IDLE, ready: Callable[[Running], None]
     folder = private_folder()
     lock = FileLock(folder / LOCK_FILE)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=LEAVING)
     except Timeout:
         raise UsageError(_running_already()) from None
     try:
@@ -96,9 +98,9 @@ def _serve(listening: socket.socket, folder: Path, idle: float, ready: Callable[
         ready(me)
         server.run(sockets=[listening])
     finally:
-        (folder / ENGINE_FILE).unlink(missing_ok=True)
         engine.stopping.set()
         engine.close()
+        (folder / ENGINE_FILE).unlink(missing_ok=True)
 
 
 def _watch(engine: Engine, server: uvicorn.Server, idle: float) -> None:
