@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,20 @@ def atomic(path: Path) -> Iterator[Path]:
             os.fsync(f.fileno())
         temporary.replace(path)
     except OutputError:
-        temporary.unlink(missing_ok=True)
+        _forget(temporary)
         raise
     except OSError as e:
-        temporary.unlink(missing_ok=True)
+        _forget(temporary)
         raise write_error(path, e) from e
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _forget(temporary)
         raise
+
+
+def _forget(temporary: Path) -> None:
+    """Delete a file if that is possible: its folder may be what failed."""
+    with suppress(OSError):
+        temporary.unlink()
 
 
 def write_error(path: Path, cause: OSError | str) -> OutputError:

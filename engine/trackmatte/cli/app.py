@@ -14,7 +14,7 @@ from trackmatte.cli import shot as shot_commands
 from trackmatte.cli import weights as weights_commands
 from trackmatte.cli.colorspaces import colorspaces
 from trackmatte.cli.comp import comp
-from trackmatte.cli.delivery import Delivered, check_apart, check_form, run_export
+from trackmatte.cli.delivery import Delivered, check_form, run_export
 from trackmatte.cli.options import (
     BoxOption,
     Clip,
@@ -40,11 +40,10 @@ from trackmatte.cli.options import (
 from trackmatte.cli.prompts import parse_prompt
 from trackmatte.cli.qc import qc
 from trackmatte.cli.report import Report
+from trackmatte.cli.serve import serve, web
 from trackmatte.cli.still import matte_still
 from trackmatte.cli.train import train_refiner
 from trackmatte.cli.work import (
-    check_writable,
-    clip_stem,
     new_shot,
     run_movie,
     run_sheet,
@@ -53,6 +52,7 @@ from trackmatte.cli.work import (
 )
 from trackmatte.errors import OutputError, PromptError, TrackmatteError
 from trackmatte.shot import SUFFIX, Shot
+from trackmatte.shot.exporting import check_apart, check_writable, clip_stem
 
 HELP = """Track a subject through a clip and pull a soft alpha matte for every frame.
 
@@ -96,6 +96,8 @@ app.command(weights_commands.app)
 app.command(colorspaces)
 app.command(qc)
 app.command(comp)
+app.command(serve)
+app.command(web)
 
 
 @app.command

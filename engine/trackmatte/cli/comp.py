@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,17 +16,19 @@ from trackmatte.cli.comp_options import (
     ReplaceOptions,
     only,
 )
-from trackmatte.cli.delivery import Delivered, check_apart, plan
+from trackmatte.cli.delivery import Delivered
 from trackmatte.cli.options import Overwrite, ShotFile, Talk
 from trackmatte.cli.report import Report
-from trackmatte.cli.work import check_writable, clip_stem, spans
+from trackmatte.cli.work import spans
 from trackmatte.comp import Cutout, Effect, Replace, View, composite
 from trackmatte.comp.mp4 import Mp4Writer
 from trackmatte.comp.run import channels
 from trackmatte.errors import UsageError
 from trackmatte.files import remove_leftovers
 from trackmatte.shot import Look, Shot
+from trackmatte.shot.exporting import check_apart, check_writable, clip_stem, filled
 from trackmatte.writers import WRITERS
+from trackmatte.writers.presets import preset_named
 
 WHAT = Group("What is made", sort_key=2)
 
@@ -99,13 +100,13 @@ def _run(
     report: Report,
 ) -> None:
     """Write the composite and say where it is."""
-    planned = plan(shot, out, how, objects, overwrite=overwrite)
     parts = [clip_stem(shot.doc.source.path), effect.name, *([] if view.kind == "result" else [view.kind])]
     holds: Literal["colour", "opaque"] = "colour" if "A" in channels(effect, view) else "opaque"
+    planned = how.delivery(out, "_".join(parts))
+    planned = filled(planned, shot, objects, preset_named(how.preset), overwrite=overwrite, audio=how.audio)
     facts = {**planned.facts, "effect": " ".join(map(str, [effect.name, *effect.key]))}
-    stem = re.sub(r"[^\w.-]+", "_", "_".join(parts))
     made = Mp4Writer if how.format == "mp4" else WRITERS.get(how.format)
-    writer = made(replace(planned, stem=stem, holds=holds, facts=facts))
+    writer = made(replace(planned, holds=holds, facts=facts))
     remove_leftovers(out)
     look = Look(how.space, how.foreground)
     noted = report.follow(composite(shot, writer, effect, objects=objects, look=look, view=view))

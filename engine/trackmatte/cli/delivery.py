@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter
 
 from trackmatte.cli.report import Report
-from trackmatte.cli.work import clip_stem, spans
-from trackmatte.errors import OutputError
-from trackmatte.files import remove_leftovers
+from trackmatte.cli.work import spans
 from trackmatte.shot import Look, Shot
+from trackmatte.shot.exporting import exports, file_stem, filled
 from trackmatte.writers import WRITERS, Delivery, Depth
 from trackmatte.writers.presets import PRESETS, preset_named
 
@@ -63,16 +61,13 @@ class Delivered:
 
     def delivery(self, folder: Path, stem: str) -> Delivery:
         """Return what these options say of a delivery."""
-        preset = preset_named(self.preset)
-        name = stem if self.preset == "matte" else f"{stem}_{self.preset}"
         return Delivery(
             folder,
-            re.sub(r"[^\w.-]+", "_", name),
+            file_stem(stem, self.preset),
             depth=self.depth,
             compression=self.compression,
             tight=self.tight,
             premultiplied=None if self.alpha is None else self.alpha == "premultiplied",
-            holds="layers" if preset.together else "colour" if preset.foreground else "matte",
         )
 
 
@@ -83,37 +78,16 @@ def run_export(shot: Shot, folder: Path, how: Delivered, *, overwrite: bool, rep
     ------
     OutputError : the folder cannot be written, or a file exists.
     """
-    preset, writer_class = preset_named(how.preset), WRITERS.get(how.format)
-    check_apart(shot, folder)
-    remove_leftovers(folder)
+    look, make = Look(how.space, how.foreground), partial(how.delivery, folder)
     written = []
-    for objects in [shot.objects] if preset.together else [[o] for o in shot.objects]:
-        writer = writer_class(plan(shot, folder, how, objects, overwrite=overwrite))
-        look = Look(how.space, how.foreground)
-        noted = report.follow(shot.render(writer, preset=preset.name, objects=objects, look=look))
+    for part in exports(shot, how.preset, how.format, make, look, overwrite=overwrite, audio=how.audio):
+        noted = report.follow(part.steps)
         for text in dict.fromkeys(p.note for p in noted):
             report.note(f"frame {spans([p.frame for p in noted if p.note == text])}: {text}")
         numbers = [n for n in shot.numbers() if n not in shot.skipped()]
-        written.append(f"{writer.target} {spans(numbers)}")
-        report.event("written", objects=objects, pattern=writer.target, frames=numbers)
+        written.append(f"{part.writer.target} {spans(numbers)}")
+        report.event("written", objects=list(part.objects), pattern=part.writer.target, frames=numbers)
     return written
-
-
-def plan(shot: Shot, folder: Path, how: Delivered, objects: list[str], *, overwrite: bool) -> Delivery:
-    """Return where the pictures of some objects go and what is said about them."""
-    parts = [clip_stem(shot.doc.source.path), *(objects if how.preset != "multi" else [])]
-    first = next(n for n in shot.numbers() if n not in shot.skipped())
-    return replace(
-        how.delivery(folder, "_".join(parts)),
-        padding=max(4, shot.clip.padding),
-        rate=shot.clip.rate,
-        overwrite=overwrite,
-        pixel_aspect=shot.clip.pixel_aspect,
-        cut=shot.cut,
-        facts=shot.facts(objects),
-        audio=shot.clip.path if how.audio else None,
-        start=shot.clip[shot.clip.numbers.index(first)].time if how.audio else Fraction(0),
-    )
 
 
 def check_form(shot: Shot, folder: Path, how: Delivered) -> None:
@@ -123,17 +97,6 @@ def check_form(shot: Shot, folder: Path, how: Delivered) -> None:
     ------
     UsageError : it cannot.
     """
-    WRITERS.get(how.format)(plan(shot, folder, how, shot.objects[:1], overwrite=True))
-
-
-def check_apart(shot: Shot, folder: Path) -> None:
-    """Make sure that the delivery does not go between the images of the plate.
-
-    Raises
-    ------
-    OutputError : it would.
-    """
-    place = shot.clip.path
-    home = place if place.is_dir() else place.parent
-    if shot.clip.length > 1 and not place.is_file() and home.resolve() == folder.resolve():
-        raise OutputError(f"{folder} holds the plate's own images; choose another --out folder")
+    delivery, preset = how.delivery(folder, "shot"), preset_named(how.preset)
+    delivery = filled(delivery, shot, shot.objects[:1], preset, overwrite=True, audio=how.audio)
+    WRITERS.get(how.format)(delivery)

@@ -11,8 +11,8 @@ from cyclopts import Parameter
 from trackmatte import weights
 from trackmatte.cli.options import Talk
 from trackmatte.cli.report import Report
-from trackmatte.cli.work import check_writable
 from trackmatte.errors import MissingPartError, UsageError
+from trackmatte.shot.exporting import check_writable
 from trackmatte.trackers import sam2
 
 if TYPE_CHECKING:

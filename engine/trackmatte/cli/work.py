@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -12,21 +11,13 @@ from numpy.typing import NDArray
 
 from trackmatte.cli.options import parse_range, parse_rate, parse_settings
 from trackmatte.cli.report import Report
-from trackmatte.errors import OutputError, ShotError
+from trackmatte.errors import ShotError
 from trackmatte.preview import cutout, overlay, row, write_movie, write_sheet
 from trackmatte.progress import Progress
 from trackmatte.refiners.choose import choose_refiner
 from trackmatte.shot import Shot
 from trackmatte.shot.tracking import Direction
 from trackmatte.trackers.choose import choose_tracker
-
-
-def clip_stem(clip: str) -> str:
-    """Return a name for what comes from a clip: the file's, without number pattern, or its folder's."""
-    path = Path(clip)
-    name = path.name if path.is_dir() else path.stem
-    bare = re.sub(r"%0?\d*d|#+|@+|<\w+>|\$F\d*", "", name).strip("._- ")
-    return bare or path.absolute().parent.name or "clip"
 
 
 def tell_tracker(name: str, report: Report) -> str:
@@ -171,24 +162,6 @@ def matted(shot: Shot) -> list[int]:
             f"{shot.path} has no mattes to look at yet; run: trackmatte track and trackmatte refine on it"
         )
     return keep
-
-
-def check_writable(folder: Path) -> None:
-    """Find out before the work, not after it, that a folder cannot be written.
-
-    Raises
-    ------
-    OutputError : it cannot be made or written.
-    """
-    probe = folder / ".trackmatte-probe"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as e:
-        raise OutputError(
-            f"cannot write into {folder}: {e.strerror or e}; choose a folder you may write to"
-        ) from e
 
 
 def spans(numbers: list[int]) -> str:

@@ -50,15 +50,11 @@ class Shot(ShotBook):
         index, obj = self._index_of(prompt.frame), prompt.object
         if prompt.selects and prompt.frame in self._locked(obj):
             raise ShotError(f"frame {prompt.frame} of {obj!r} is locked; unlock it before you correct it")
-        old = self.prompts.find(prompt.frame, obj)
-        said, tracker = prompt, self._tracker()
+        old = None if replace else self.prompts.find(prompt.frame, obj)
+        whole, tracker = self.whole(prompt, replace=replace), self._tracker()
         corrects = prompt.selects and prompt.mask is None and prompt.box is None and not replace
-        if old is not None and not replace:
-            corrects &= bool(self._memories(obj))
-            said = prompt = merge(self.prompts.load(old), prompt)
-        elif corrects:
-            prompt = self._seen(said)
-            corrects = prompt is not said
+        corrects &= bool(self._memories(obj)) if old else whole is not prompt
+        said, prompt = whole if old else prompt, whole
         if not prompt.selects:
             mask = _nothing(index, obj)
         elif corrects and tracker.carries:
@@ -78,6 +74,14 @@ class Shot(ShotBook):
         if prompt.selects and (memory := tracker.memory(obj, index)):
             self.cache.save_memory(obj, prompt.frame, self.prompts.marks(obj)[prompt.frame], memory)
         return mask
+
+    def whole(self, prompt: Prompt, *, replace: bool = False) -> Prompt:
+        """Return a prompt as `add` takes it: on top of what was said there, or of the mask it corrects."""
+        old = self.prompts.find(prompt.frame, prompt.object)
+        if old is not None and not replace:
+            return merge(self.prompts.load(old), prompt)
+        corrects = prompt.selects and prompt.mask is None and prompt.box is None and not replace
+        return self._seen(prompt) if corrects else prompt
 
     def track(
         self, frames: tuple[int, int] | None = None, *, direction: Direction = "both", fresh: bool = False

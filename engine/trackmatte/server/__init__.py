@@ -1,0 +1,1 @@
+"""The engine behind a loopback socket, for hosts and the web page; see docs/protocol.md."""

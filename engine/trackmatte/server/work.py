@@ -1,0 +1,95 @@
+"""What the jobs do."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from trackmatte.errors import UsageError
+from trackmatte.server.jobs import Job, Work
+from trackmatte.server.listing import spans
+from trackmatte.server.shots import OpenShot
+from trackmatte.shot import Look, Shot
+from trackmatte.shot.exporting import check_apart, check_writable, exports, file_stem
+from trackmatte.writers import WRITERS, Delivery
+from trackmatte.writers.presets import preset_named
+from trackmatte_client.protocol.events import ChangedEvent, NoteEvent, WrittenEvent
+from trackmatte_client.protocol.messages import ExportFrames, TrackFrames
+
+
+def track(opened: OpenShot, request: TrackFrames) -> Work:
+    """Return the work of tracking."""
+
+    def work(job: Job) -> None:
+        shot = opened.snapshot()
+        try:
+            job.follow(shot.track(request.range, direction=request.direction, fresh=request.fresh))
+        finally:
+            for obj, numbers in shot.changed.items():
+                if numbers:
+                    found = spans(numbers, set(shot.clip.missing))
+                    job.tell(lambda seq, o=obj, f=found: ChangedEvent(seq, o, f))  # type: ignore[misc]
+        _tell_skipped(job, shot)
+
+    return work
+
+
+def matte(opened: OpenShot) -> Work:
+    """Return the work of refining."""
+
+    def work(job: Job) -> None:
+        shot = opened.snapshot()
+        job.follow(shot.matte())
+        _tell_skipped(job, shot)
+
+    return work
+
+
+def export(opened: OpenShot, request: ExportFrames) -> Work:
+    """Return the work of delivering.
+
+    Raises
+    ------
+    UsageError : the folder is not absolute, or there is no such preset or format.
+    """
+    folder = Path(request.folder)
+    if "\0" in request.folder or not folder.is_absolute():
+        raise UsageError(f"{request.folder!r} is not the absolute path of a folder to deliver into")
+    preset_named(request.preset), WRITERS.get(request.format)
+    look = Look(request.space, request.foreground)
+
+    def work(job: Job) -> None:
+        shot = opened.snapshot()
+        check_apart(shot, folder)
+        check_writable(folder)
+        make = partial(_delivery, request, folder)
+        for part in exports(
+            shot, request.preset, request.format, make, look, overwrite=request.overwrite, audio=request.audio
+        ):
+            job.follow(part.steps)
+            numbers = spans((n for n in shot.numbers() if n not in shot.skipped()), set(shot.clip.missing))
+            padding = max(4, shot.clip.padding)
+            job.tell(
+                lambda seq, p=part, n=numbers, d=padding: WrittenEvent(  # type: ignore[misc]
+                    seq, p.objects, p.writer.target, n, d
+                )
+            )
+
+    return work
+
+
+def _delivery(request: ExportFrames, folder: Path, stem: str) -> Delivery:
+    return Delivery(
+        folder,
+        file_stem(stem, request.preset),
+        depth=request.depth,
+        compression=request.compression,
+        tight=request.tight,
+        premultiplied=None if request.alpha is None else request.alpha == "premultiplied",
+    )
+
+
+def _tell_skipped(job: Job, shot: Shot) -> None:
+    if numbers := shot.skipped():
+        listed = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans(numbers))
+        job.tell(lambda seq: NoteEvent(seq, f"frames that cannot be decoded were left out: {listed}"))

@@ -1,0 +1,128 @@
+"""A whole delivery: which sequences or movies it consists of, what they are called, and where they may go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from trackmatte.errors import OutputError
+from trackmatte.files import remove_leftovers
+from trackmatte.progress import Progress
+from trackmatte.shot.delivering import Look
+from trackmatte.shot.shot import Shot
+from trackmatte.writers import WRITERS, Delivery, Writer
+from trackmatte.writers.presets import Preset, preset_named
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One sequence or movie of a delivery."""
+
+    objects: tuple[str, ...]
+    writer: Writer
+    steps: Iterator[Progress]
+    """Iterating writes it."""
+
+
+def exports(
+    shot: Shot,
+    preset: str,
+    form: str,
+    make: Callable[[str], Delivery],
+    look: Look,
+    *,
+    overwrite: bool,
+    audio: bool = False,
+) -> Iterator[Export]:
+    """Yield the parts of a delivery, one per object unless the preset takes them together.
+
+    Parameters
+    ----------
+    form : registered name of the writer.
+    make : a stem -> the delivery as the options have it.
+
+    Raises
+    ------
+    UsageError : there is no such preset or writer.
+    OutputError : the folder holds the plate, or a movie exists.
+    """
+    chosen, writer_class = preset_named(preset), WRITERS.get(form)
+    for objects in [shot.objects] if chosen.together else [[o] for o in shot.objects]:
+        stem = "_".join([clip_stem(shot.doc.source.path), *([] if chosen.together else objects)])
+        delivery = filled(make(stem), shot, objects, chosen, overwrite=overwrite, audio=audio)
+        check_apart(shot, delivery.folder)
+        remove_leftovers(delivery.folder)
+        writer = writer_class(delivery)
+        yield Export(tuple(objects), writer, shot.render(writer, preset=preset, objects=objects, look=look))
+
+
+def filled(
+    delivery: Delivery,
+    shot: Shot,
+    objects: Sequence[str],
+    preset: Preset,
+    *,
+    overwrite: bool,
+    audio: bool = False,
+) -> Delivery:
+    """Return a delivery with all that the shot says of it."""
+    first = next(n for n in shot.numbers() if n not in shot.skipped())
+    return replace(
+        delivery,
+        padding=max(4, shot.clip.padding),
+        rate=shot.clip.rate,
+        overwrite=overwrite,
+        pixel_aspect=shot.clip.pixel_aspect,
+        cut=shot.cut,
+        facts=shot.facts(objects),
+        holds="layers" if preset.together else "colour" if preset.foreground else "matte",
+        audio=shot.clip.path if audio else None,
+        start=shot.clip[shot.clip.numbers.index(first)].time if audio else Fraction(0),
+    )
+
+
+def file_stem(stem: str, preset: str) -> str:
+    """Return a stem that every file system takes, with the preset's name unless it is the usual one."""
+    return re.sub(r"[^\w.-]+", "_", stem if preset == "matte" else f"{stem}_{preset}")
+
+
+def clip_stem(clip: str) -> str:
+    """Return a name for what comes from a clip: the file's, without number pattern, or its folder's."""
+    path = Path(clip)
+    name = path.name if path.is_dir() else path.stem
+    bare = re.sub(r"%0?\d*d|#+|@+|<\w+>|\$F\d*", "", name).strip("._- ")
+    return bare or path.absolute().parent.name or "clip"
+
+
+def check_apart(shot: Shot, folder: Path) -> None:
+    """Make sure that the delivery does not go between the images of the plate.
+
+    Raises
+    ------
+    OutputError : it would.
+    """
+    place = shot.clip.path
+    home = place if place.is_dir() else place.parent
+    if shot.clip.length > 1 and not place.is_file() and home.resolve() == folder.resolve():
+        raise OutputError(f"{folder} holds the plate's own images; choose another --out folder")
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before the work, not after it, that a folder cannot be written.
+
+    Raises
+    ------
+    OutputError : it cannot be made or written.
+    """
+    probe = folder / ".trackmatte-probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as e:
+        raise OutputError(
+            f"cannot write into {folder}: {e.strerror or e}; choose a folder you may write to"
+        ) from e

@@ -1,0 +1,1 @@
+"""The protocol between the engine and its clients: all that the two share."""
