@@ -93,7 +93,9 @@ def register() -> None:
 
 
 if __name__ == "__main__":
+    from tests import counters
     from trackmatte.cli import main
 
     register()
+    counters.register()
     sys.exit(main())

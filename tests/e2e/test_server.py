@@ -15,7 +15,7 @@ import numpy as np
 import OpenEXR
 import pytest
 
-from tests import disc, media_maker
+from tests import counters, disc, media_maker
 from tests.engines import BOX, ask, code, new_shot, prompted, started, wait_for
 from trackmatte.cli import main
 from trackmatte.shot import Shot
@@ -349,7 +349,7 @@ def test_movies_scrub_backwards_frame_by_frame(client: Client, tmp_path: Path) -
     shot = new_shot(client, tmp_path, movie)
     for number in (0, 39, *range(38, 20, -1), 3, 22, 21, 39):
         rgb = picture(client.frame(shot.shot, number, 160))[..., ::-1]
-        assert media_maker.read_counter(rgb) == number
+        assert counters.read_counter(rgb) == number
 
 
 def test_jobs_run_one_after_the_other_and_can_be_cancelled(
