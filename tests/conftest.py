@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
 import cv2
 import pytest
 
-from tests import fake
+from tests import counters, fake
+from tests.media_maker import COUNT, MOVIES, encode_counter
 
 cv2.setNumThreads(2)
 
 
 @pytest.fixture(autouse=True, scope="session")
 def fake_tracker() -> None:
-    """Know the tracker of tests/fake.py."""
+    """Know the trackers of tests/fake.py and tests/counters.py."""
     fake.register()
+    counters.register()
+
+
+@pytest.fixture(scope="session")
+def movies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Encode each movie of MOVIES once, when it is first asked for."""
+    folder = tmp_path_factory.mktemp("movies")
+
+    def movie(name: str) -> Path:
+        path = folder / name
+        return path if path.exists() else encode_counter(path, COUNT, **MOVIES[name])
+
+    return movie
+
+
+@pytest.fixture
+def copy(movies: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
+    """Copy a movie of MOVIES to damage it."""
+    return lambda name: Path(shutil.copy(movies(name), tmp_path / name))

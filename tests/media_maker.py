@@ -12,32 +12,32 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
-BITS, COLUMNS = 12, 6
-BLOCK = 16
-"""Side of one counter block in pixels; large enough to survive 4:2:0 and hard quantisation."""
+from tests.counters import counter_image
 
-
-def counter_image(n: int, size: tuple[int, int] = (160, 96)) -> NDArray[np.uint8]:
-    """Return an (H, W, 3) uint8 picture of frame ``n``: a drifting pattern with the counter on top."""
-    w, h = size
-    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
-    wave = 110 + 60 * np.sin((x + 3 * n) / 9) * np.cos((y - 2 * n) / 11)
-    rgb = np.stack([wave, np.roll(wave, n, 1), 220 - wave], -1)
-    for bit in range(BITS):
-        top, left = BLOCK * (bit // COLUMNS), BLOCK * (bit % COLUMNS)
-        rgb[top : top + BLOCK, left : left + BLOCK] = 235 if n >> bit & 1 else 20
-    return np.asarray(np.clip(rgb, 0, 255), np.uint8)
-
-
-def read_counter(rgb: NDArray[Any]) -> int:
-    """Read the counter back from (H, W, 3) pixels of any of the frame types."""
-    scale = np.iinfo(rgb.dtype).max if rgb.dtype.kind == "u" else 1
-    n = 0
-    for bit in range(BITS):
-        top, left = BLOCK * (bit // COLUMNS) + 4, BLOCK * (bit % COLUMNS) + 4
-        block = rgb[top : top + BLOCK - 8, left : left + BLOCK - 8].astype(np.float64) / scale
-        n |= int(block.mean() > 0.5) << bit
-    return n
+COUNT = 40
+"""Frames in each of MOVIES."""
+X264 = {"x264-params": "open-gop=1:keyint=12:scenecut=0:bframes=2:b-pyramid=none"}
+X265 = {"x265-params": "log-level=none:keyint=12:bframes=2:pools=1:frame-threads=1"}
+VP9 = {"deadline": "realtime", "cpu-used": "8", "g": "12"}
+UNEVEN = [n * 41 + 13 * (n % 3) + (200 if n > 20 else 0) for n in range(COUNT)]
+MOVIES: dict[str, dict[str, Any]] = {
+    "h264.mp4": {"options": X264},
+    "h264_faststart.mp4": {"options": X264, "container_options": {"movflags": "faststart"}},
+    "hevc10.mp4": {"codec": "libx265", "pix_fmt": "yuv420p10le", "options": X265},
+    "prores.mov": {"codec": "prores_ks", "pix_fmt": "yuv422p10le"},
+    "ffv1.mkv": {"codec": "ffv1", "pix_fmt": "yuv444p16le"},
+    "h264.mkv": {"options": X264},
+    "vp9.webm": {"codec": "libvpx-vp9", "options": VP9},
+    "h264.ts": {"options": X264},
+    "mpeg2.mxf": {"codec": "mpeg2video", "pix_fmt": "yuv422p", "rate": 25, "options": {"g": "12", "bf": "2"}},
+    "mpeg2.mpg": {"codec": "mpeg2video", "rate": 25, "options": {"g": "12", "bf": "2"}},
+    "mpeg4.avi": {"codec": "mpeg4", "options": {"g": "12", "bf": "2"}},
+    "mjpeg.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "raw.h264": {"options": X264},
+    "vfr.mp4": {"options": X264, "times": UNEVEN},
+    "vfr.mkv": {"options": X264, "times": UNEVEN},
+}
+"""Movies of every kind, as options of `encode_counter`."""
 
 
 def encode(
@@ -55,6 +55,7 @@ def encode(
     rotation: int = 0,
     aspect: Fraction | None = None,
     in_format: str | None = None,
+    timecode: str | None = None,
 ) -> Path:
     """Encode (H, W, 3) images into a movie and return its path.
 
@@ -64,9 +65,12 @@ def encode(
     colorspace : AVCOL_SPC number to tag (1: Rec.709, 5: 601); None: no tag.
     matrix : AVCOL_SPC number to convert with, if not that of the tag.
     rotation : counter-clockwise degrees for the display matrix.
+    timecode : label of the first frame.
     """
     with av.open(str(path), "w", options=container_options or {}) as out:
         stream = None
+        if timecode is not None:
+            out.metadata["timecode"] = timecode
         for k, image in enumerate(images):
             if stream is None:
                 stream = out.add_stream(codec, rate=rate, options={"threads": "1", **(options or {})})

@@ -108,14 +108,36 @@ def mam(folder: Path, seed: int = 0) -> dict[str, Any]:
     if not files["encoder"].exists():
         torch.manual_seed(seed)
         torch.save(build_sam(SIZES["micro"]).state_dict(), files["encoder"])
-        net = {k: _m2m_values(k, v) for k, v in M2M().state_dict().items()}
-        for k in list(net):
-            if k.endswith("weight_bar"):
-                row = net[k].flatten(1)[0]
-                net[k.removesuffix("bar") + "u"] = torch.eye(len(net[k]))[0]
-                net[k.removesuffix("bar") + "v"] = row / row.norm()
+        net = m2m_weights(M2M())
         torch.save({"state_dict": {f"module.{k}": v for k, v in net.items()}}, files["checkpoint"])
     return {**{k: str(v) for k, v in files.items()}, "size": "micro"}
+
+
+def hiera(folder: Path, seed: int = 0) -> dict[str, Any]:
+    """Return the settings of a hiera refiner of random weights on the micro SAM 2."""
+    from trackmatte.refiners.hiera_model import Encoder, file_sha256, write_decoder
+    from trackmatte.refiners.mam_decoder import HIERA, M2M
+
+    sam2 = settings(folder)
+    path = folder / f"hiera.{seed}.pt"
+    if not path.exists():
+        torch.manual_seed(seed)
+        net = M2M(HIERA)
+        net.load_state_dict(m2m_weights(net))
+        checkpoint = Path(sam2["checkpoint"])
+        write_decoder(path, net, Encoder(checkpoint.name, file_sha256(checkpoint), SIZE), 0)
+    return {**sam2, "decoder": str(path)}
+
+
+def m2m_weights(m2m: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Return random weights for a decoder."""
+    net = {k: _m2m_values(k, v) for k, v in m2m.state_dict().items()}
+    for k in list(net):
+        if k.endswith("weight_bar"):
+            row = net[k].flatten(1)[0]
+            net[k.removesuffix("bar") + "u"] = torch.eye(len(net[k]))[0]
+            net[k.removesuffix("bar") + "v"] = row / row.norm()
+    return net
 
 
 def _m2m_values(name: str, v: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackmatte.color import SRGB, Colour, to_display_code
+from trackmatte.timecode import Timecode
 
 Encoding = Literal["data", "linear", "code"]
 """What colour channels hold: coverage or other data that no one may convert; linear light; code values."""
@@ -27,8 +28,8 @@ class Picture:
     encoding: Encoding = "data"
     colour: Colour = SRGB
     """The plate's colour: R, G and B are its light or its code values."""
-    timecode: str | None = None
-    """SMPTE timecode of the frame, ``;`` before the frames where it drops; None when the source has none."""
+    timecode: Timecode | None = None
+    """The frame's label, if the source has any."""
     origin: str = ""
     """Hash of all that made the pixels; a file that carries it need not be written again."""
 

@@ -10,7 +10,7 @@ class Progress:
     """One step of a long operation, yielded after each finished frame."""
 
     stage: str
-    """``track``, ``refine``, ``export``, ``comp`` or ``movie``."""
+    """``track``, ``refine``, ``export``, ``comp``, ``movie``, or ``train`` with steps for frames."""
     done: int
     """Frames finished in this stage, including those found finished."""
     total: int

@@ -83,22 +83,24 @@ def another(tracker: Tracker) -> Tracker:
 
 @pytest.fixture(params=list(REFINERS))
 def refiner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Refiner:
-    if request.param != "mam":
+    needs = {"mam": ("torch", "segment_anything"), "hiera": ("torch", "sam2")}.get(request.param)
+    if needs is None:
         return REFINERS.get(request.param)()
-    for package in ("torch", "segment_anything"):
+    for package in needs:
         if find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     from tests import micro
 
-    folder = tmp_path_factory.getbasetemp() / "mam"
+    folder = tmp_path_factory.getbasetemp() / request.param
     folder.mkdir(exist_ok=True)
-    return REFINERS.get("mam")(device="cpu", **micro.mam(folder))
+    settings = {"mam": micro.mam, "hiera": micro.hiera}[request.param](folder)
+    return REFINERS.get(request.param)(device="cpu", **settings)
 
 
 @pytest.fixture
 def learnt(refiner: Refiner) -> Refiner:
-    if type(refiner).__name__ == "MamRefiner":
-        pytest.skip("Matting Anything runs on random weights here: it has learnt nothing")
+    if type(refiner).__name__ in ("MamRefiner", "HieraRefiner"):
+        pytest.skip("the decoder runs on random weights here: it has learnt nothing")
     return refiner
 
 

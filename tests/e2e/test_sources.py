@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import OpenEXR
 import pytest
 
 from tests import disc
-from tests.media_maker import damage, encode, write_image
+from tests.counters import counter_image, read_counter
+from tests.media_maker import UNEVEN, damage, encode, write_counters, write_image
 from trackmatte.cli import main
+from trackmatte.errors import ShotError
+from trackmatte.shot import Shot
 
 SIZE = (96, 64)
 
@@ -155,3 +159,187 @@ def test_subject_that_leaves_is_told_and_its_mattes_are_empty(
     assert found[2].mean() > 0.05
     assert found[9].mean() < 0.03
     assert "not found" in capfd.readouterr().err
+
+
+# Every delivered file is the frame that its name says
+
+GAPPY = [995, 996, 998, 1001, 1002, 1003, 1010]
+BRIGHT = ["--tracker", "bright", "--refiner", "none", "--box", "0,0,1,0.9", "--quiet"]
+
+
+def counters_in(folder: Path) -> dict[int, int]:
+    """Return what the picture says by what the file's name says, for EXRs or PNGs."""
+    found = {n: read_counter(alpha) for n, alpha in mattes(folder).items()}
+    for path in folder.glob("*.png"):
+        found[int(path.stem.split(".")[-1])] = read_counter(cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
+    return found
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["h264.mp4", "hevc10.mp4", "prores.mov", "h264.mkv", "vp9.webm", "h264.ts", "mpeg2.mxf", "vfr.mp4"],
+)
+def test_file_n_of_a_movie_holds_frame_n(
+    name: str, movies: Callable[[str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out, again = tmp_path / "out", tmp_path / "png"
+    cut = ["--range", "14-20", "--handles", "3", "--frame", "17"]
+    assert main(["matte", str(movies(name)), *BRIGHT, *cut, "--out", str(out)]) == 0, capfd.readouterr().err
+    assert counters_in(out) == {n: n for n in range(11, 24)}
+    shot = next(out.glob("*.shot.json"))
+    assert main(["export", str(shot), "--format", "png", "--out", str(again), "--quiet"]) == 0
+    assert counters_in(again) == {n: n for n in range(11, 24)}
+    with OpenEXR.File(str(next(out.glob("*.0014.exr")))) as file:
+        assert [file.header()[f"trackmatte:{k}"] for k in ("in", "out")] == [14, 20]
+
+
+@pytest.mark.parametrize("suffix", ["png", "exr", "dpx", "tif", "jpg"])
+def test_file_n_of_a_sequence_with_gaps_holds_frame_n(suffix: str, tmp_path: Path) -> None:
+    clip = write_counters(tmp_path / "c", "a.{:06d}." + suffix, GAPPY)
+    out = tmp_path / "out"
+    assert main(["matte", str(clip), *BRIGHT, "--frame", "1002", "--out", str(out)]) == 0
+    assert counters_in(out) == {n: n for n in GAPPY}
+    assert sorted(p.name.split(".")[-2] for p in out.glob("*.exr")) == [f"{n:06d}" for n in GAPPY]
+
+
+def test_file_n_on_a_grid_holds_what_the_host_shows(
+    movies: Callable[[str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clip = movies("vfr.mp4")
+    words = ["matte", str(clip), *BRIGHT[:-1], "--grid", "25", "--range", "10-40"]
+    assert main([*words, "--out", str(tmp_path / "o")]) == 0
+    assert "grid of 25 fps" in capfd.readouterr().err
+    shown = {k: max(i for i in range(40) if UNEVEN[i] <= 40 * k) for k in range(10, 41)}
+    assert counters_in(tmp_path / "o") == shown
+    assert len(set(shown.values())) < len(shown)
+    assert main([*words, "--out", str(tmp_path / "o")]) == 0  # the same command finds its own shot
+    words[words.index("25")] = "24"
+    assert main([*words, "--out", str(tmp_path / "o")]) == 6
+    assert "other prompts or settings" in capfd.readouterr().err
+
+
+# Ranges and handles
+
+
+def counted(folder: Path) -> Path:
+    return write_counters(folder, "a.{:04d}.png", range(1001, 1021))
+
+
+def said(words: list[str], capfd: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    capfd.readouterr()
+    code = main(words)
+    return code, " ".join(capfd.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("span", "code", "message"),
+    [
+        ("1009-1005", 2, "ends before it begins"),
+        ("1-10", 5, "range 1-10 does not lie in the clip, which runs from 1001 to 1020"),
+        ("1005-1021", 5, "does not lie in the clip"),
+        ("-5-1010", 5, "range -5-1010 does not lie"),
+        ("1005-999999999999", 5, "does not lie in the clip"),
+        ("9" * 5000, 2, "is not a range of frames"),
+        ("all", 2, "is not a range of frames"),
+        ("1001-1002-1003", 2, "is not a range of frames"),
+        ("1001.5", 2, "is not a range of frames"),
+    ],
+)
+def test_absurd_ranges(
+    span: str, code: int, message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shot = str(tmp_path / "a.shot.json")
+    clip = str(counted(tmp_path / "c"))
+    new = ["shot", "new", shot, clip, "--tracker", "fake", "--refiner", "none"]
+    got, text = said([*new, f"--range={span}"], capfd)
+    assert (got, message in text) == (code, True), text
+    assert not Path(shot).exists()
+    assert main([*new, "--quiet"]) == 0
+    before = Path(shot).read_bytes()
+    got, text = said(["shot", "range", shot, span], capfd)
+    assert (got, message in text) == (code, True), text
+    assert Path(shot).read_bytes() == before
+
+
+def test_handles_reach_as_far_as_the_clip_goes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shot = str(tmp_path / "a.shot.json")
+    new = ["shot", "new", shot, str(counted(tmp_path / "c")), "--tracker", "fake", "--refiner", "none"]
+    code, text = said([*new, "--range", "1004-1010", "--handles", "5"], capfd)
+    assert code == 0
+    assert "2 frames short before the in point and 0 after the out point" in text
+    with Shot.open(shot) as opened:
+        assert opened.numbers() == list(range(1001, 1016))
+        assert opened.numbers(handles=False) == list(range(1004, 1011))
+        assert opened.cut == (1004, 1010)
+    code, text = said(["shot", "range", shot, "1008-1009"], capfd)
+    assert (code, "short" in text) == (0, False)
+    with Shot.open(shot) as opened:
+        assert opened.numbers() == list(range(1003, 1015))  # the handles stay
+    code, text = said(["shot", "range", shot, "1008-1009", "--handles", "0"], capfd)
+    assert code == 0
+    with Shot.open(shot) as opened:
+        assert opened.numbers() == [1008, 1009]
+    for wrong in ("-1", "x"):
+        code, text = said(["shot", "range", shot, "1008-1009", f"--handles={wrong}"], capfd)
+        assert code == 2
+    with Shot.open(shot) as opened, pytest.raises(ShotError, match="-1 frames"):
+        opened.set_handles(-1)
+
+
+def test_prompt_goes_to_the_in_point_and_not_to_the_handles(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shot = str(tmp_path / "a.shot.json")
+    new = ["shot", "new", shot, str(counted(tmp_path / "c")), "--tracker", "fake", "--refiner", "none"]
+    assert main([*new, "--range", "1004-1010", "--handles", "2"]) == 0
+    code, text = said(["shot", "add", shot, "--box", "0,0,0.5,0.5"], capfd)
+    assert code == 0
+    assert "frame 1004" in text
+
+
+def test_negative_frame_numbers(tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    folder.mkdir()
+    for n in range(-3, 3):
+        write_image(folder / f"a.{n:04d}.png", counter_image(n + 3))
+    words = ["matte", str(folder), *BRIGHT, "--range=-2-1", "--out", str(tmp_path / "o")]
+    assert main(words) == 0
+    found = {p.name.split(".")[-2] for p in (tmp_path / "o").glob("*.exr")}
+    assert found == {"-002", "-001", "0000", "0001"}
+    assert counters_in(tmp_path / "o") == {n: n + 3 for n in range(-2, 2)}
+
+
+@pytest.mark.parametrize(
+    ("rate", "message"),
+    [
+        ("fast", "is not a frame rate"),
+        ("24/0", "is not a frame rate"),
+        ("0", "1 to 1000"),
+        ("1e9", "1 to 1000"),
+    ],
+)
+def test_absurd_grids(
+    rate: str, message: str, movies: Callable[[str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shot = tmp_path / "a.shot.json"
+    code, text = said(["shot", "new", str(shot), str(movies("h264.mp4")), "--grid", rate], capfd)
+    assert (code, message in text) == (2, True), text
+
+
+def test_grid_in_the_shot_file(
+    movies: Callable[[str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shot = tmp_path / "a.shot.json"
+    new = ["shot", "new", str(shot), str(movies("vfr.mp4")), "--tracker", "fake", "--refiner", "none"]
+    assert main([*new, "--grid", "23.976"]) == 0
+    assert json.loads(shot.read_text())["grid"] == "24000/1001"
+    text = shot.read_text()
+    shot.write_text(text.replace("24000/1001", "25"))
+    code, said_text = said(["shot", "show", str(shot)], capfd)
+    assert (code, "the grid" in said_text) == (5, True)
+    shot.write_text(text.replace("24000/1001", "24/0"))
+    code, said_text = said(["shot", "show", str(shot)], capfd)
+    assert (code, "grid" in said_text) == (5, True)
+    clip = counted(tmp_path / "c")
+    code, said_text = said(["shot", "new", str(tmp_path / "b.shot.json"), str(clip), "--grid", "24"], capfd)
+    assert (code, "leave out --grid" in said_text) == (2, True)

@@ -14,7 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tests import disc
-from tests.media_maker import encode_counter, read_counter, write_counters, write_image
+from tests.counters import read_counter
+from tests.media_maker import encode_counter, write_counters, write_image
 from trackmatte.color import REC2020, SRGB, standard
 from trackmatte.comp import (
     Blur,

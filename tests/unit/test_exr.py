@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from trackmatte.errors import UsageError
 from trackmatte.matte import Matte
 from trackmatte.picture import Picture
+from trackmatte.timecode import Timecode
 from trackmatte.writers import Delivery
 from trackmatte.writers.exr import ExrWriter
 from trackmatte.writers.presets import PRESETS, compose, layer_names
@@ -150,7 +152,7 @@ def test_the_data_window_is_full_unless_tight_is_asked_for(tmp_path: Path) -> No
 def test_what_the_header_says(tmp_path: Path) -> None:
     path = written(
         tmp_path,
-        picture("cutout", timecode="01:00:00:05", origin="abc"),
+        replace(picture("cutout", origin="abc"), timecode=Timecode.parse("01:00:00:05", Fraction(24))),
         rate=Fraction(24000, 1001),
         pixel_aspect=Fraction(4, 3),
         facts={"prompts": "subject@1001: box", "shot": "123"},
@@ -160,6 +162,9 @@ def test_what_the_header_says(tmp_path: Path) -> None:
     assert header["pixelAspectRatio"] == pytest.approx(4 / 3)
     assert header["Software" if "Software" in header else "software"].startswith("Trackmatte ")
     assert header["trackmatte:frame"] == 1001
+    stamp = header["timeCode"]
+    assert (stamp.hours, stamp.minutes, stamp.seconds, stamp.frame) == (1, 0, 0, 5)
+    assert not stamp.dropFrame
     assert header["trackmatte:origin"] == "abc"
     assert header["trackmatte:prompts"] == "subject@1001: box"
     assert header["trackmatte:shot"] == "123"

@@ -1,68 +1,20 @@
-"""Clips of every kind are read exactly: in order, backwards, at random, and when they are damaged."""
+"""Movies of every kind are read exactly: in order, backwards and at random."""
 
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 import pytest
 
-from tests.media_maker import (
-    counter_image,
-    damage,
-    encode,
-    encode_audio,
-    encode_counter,
-    packet_spans,
-    read_counter,
-)
-from trackmatte.errors import ClipError, FrameError, UsageError
+from tests.counters import counter_image, read_counter
+from tests.media_maker import COUNT, MOVIES, UNEVEN, VP9, encode, encode_counter
+from trackmatte.errors import FrameError, UsageError
 from trackmatte.frame import Frame
 from trackmatte.media import FrameSource, open_clip
-
-COUNT = 40
-X264 = {"x264-params": "open-gop=1:keyint=12:scenecut=0:bframes=2:b-pyramid=none"}
-X265 = {"x265-params": "log-level=none:keyint=12:bframes=2:pools=1:frame-threads=1"}
-VP9 = {"deadline": "realtime", "cpu-used": "8", "g": "12"}
-UNEVEN = [n * 41 + 13 * (n % 3) + (200 if n > 20 else 0) for n in range(COUNT)]
-MOVIES: dict[str, dict[str, Any]] = {
-    "h264.mp4": {"options": X264},
-    "h264_faststart.mp4": {"options": X264, "container_options": {"movflags": "faststart"}},
-    "hevc10.mp4": {"codec": "libx265", "pix_fmt": "yuv420p10le", "options": X265},
-    "prores.mov": {"codec": "prores_ks", "pix_fmt": "yuv422p10le"},
-    "ffv1.mkv": {"codec": "ffv1", "pix_fmt": "yuv444p16le"},
-    "vp9.webm": {"codec": "libvpx-vp9", "options": VP9},
-    "h264.ts": {"options": X264},
-    "mpeg2.mpg": {"codec": "mpeg2video", "rate": 25, "options": {"g": "12", "bf": "2"}},
-    "mpeg4.avi": {"codec": "mpeg4", "options": {"g": "12", "bf": "2"}},
-    "mjpeg.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
-    "raw.h264": {"options": X264},
-    "vfr.mp4": {"options": X264, "times": UNEVEN},
-}
-
-
-@pytest.fixture(scope="module")
-def movies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Encode each movie of MOVIES once, when it is first asked for."""
-    folder = tmp_path_factory.mktemp("movies")
-
-    def movie(name: str) -> Path:
-        path = folder / name
-        return path if path.exists() else encode_counter(path, COUNT, **MOVIES[name])
-
-    return movie
-
-
-@pytest.fixture
-def copy(movies: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
-    """Copy a movie of MOVIES to damage it."""
-    return lambda name: Path(shutil.copy(movies(name), tmp_path / name))
 
 
 def counters(frames: Iterator[Frame]) -> list[tuple[int, int]]:
@@ -262,155 +214,3 @@ def test_movie_alpha_aspect_and_interlacing_are_noted(tmp_path: Path) -> None:
     path = encode_counter(tmp_path / "i.mpg", 4, codec="mpeg2video", rate=25, options=options)
     with open_clip(path) as clip:
         assert "interlaced" in notes(clip)
-
-
-# Movies that cannot be read
-
-
-def test_no_video_stream(tmp_path: Path) -> None:
-    with pytest.raises(ClipError, match="has no video stream"):
-        open_clip(encode_audio(tmp_path / "sound.mp4"))
-
-
-def test_cover_art_is_not_the_video(tmp_path: Path, movies: Callable[[str], Path]) -> None:
-    path = tmp_path / "cover.mp4"
-    with av.open(str(movies("h264.mp4"))) as source, av.open(str(path), "w") as out:
-        cover = out.add_stream("mjpeg", rate=1)
-        cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
-        cover.disposition = av.stream.Disposition.attached_pic
-        video = out.add_stream_from_template(source.streams.video[0])
-        out.mux(cover.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
-        for packet in source.demux(video=0):
-            if packet.size:
-                packet.stream = video
-                out.mux(packet)
-    with open_clip(path) as clip:
-        assert clip.size == (160, 96)
-        assert counters(clip.frames()) == [(i, i) for i in range(COUNT)]
-
-
-def test_unreadable_movies_name_the_file(tmp_path: Path) -> None:
-    (tmp_path / "empty.mp4").write_bytes(b"")
-    (tmp_path / "text.mov").write_text("not a movie at all\n" * 100)
-    for name in ("empty.mp4", "text.mov", "absent.mp4"):
-        with pytest.raises(ClipError, match=name):
-            open_clip(tmp_path / name)
-    with pytest.raises(UsageError, match="on_error"):
-        open_clip(tmp_path / "empty.mp4", on_error="ignore")  # type: ignore[arg-type]
-    with pytest.raises(ClipError, match="No clip is named"):
-        open_clip("")
-
-
-@pytest.mark.parametrize(
-    ("name", "first", "last"),
-    [("h264.mp4", 20, 23), ("mjpeg.avi", 20, 20), ("prores.mov", 20, 20), ("ffv1.mkv", 20, 23)],
-)
-def test_damage_stops_or_is_skipped(name: str, first: int, last: int, copy: Callable[[str], Path]) -> None:
-    path = copy(name)
-    start, size, _ = packet_spans(path)[20]
-    damage(path, start + size // 3, size // 2)
-    good: list[int] = []
-    with (
-        open_clip(path) as clip,
-        pytest.raises(FrameError, match=rf"Frame \d+ of .*{name}.*--on-error skip") as error,
-    ):
-        good += (f.index for f in clip.frames())
-    assert good == list(range(error.value.index))
-    assert error.value.index <= first
-    with open_clip(path, on_error="skip") as clip:
-        got = counters(clip.frames())
-        assert all(i == n for i, n in got)
-        assert set(clip.skipped) == set(range(COUNT)) - {i for i, _ in got}
-        assert set(range(first, last + 1)) <= set(clip.skipped) <= set(range(first - 3, last + 1))
-        assert counters(clip.frames(0, None, -1)) == got[::-1]
-        for i in random.Random(3).sample(range(COUNT), COUNT):
-            if i in clip.skipped:
-                with pytest.raises(FrameError) as error:
-                    clip[i]
-                assert error.value.index == i
-            else:
-                assert read_counter(clip[i].rgb) == i
-
-
-def test_a_decoder_broken_for_good_is_replaced(copy: Callable[[str], Path]) -> None:
-    path = copy("vp9.webm")
-    start, size, key = packet_spans(path)[24]
-    assert key
-    damage(path, start + 8, size - 8)
-    with open_clip(path, on_error="skip") as clip:
-        assert [f.index for f in clip.frames()] == [*range(24), *range(36, COUNT)]
-
-
-def test_cut_off_movie_keeps_its_length(copy: Callable[[str], Path], movies: Callable[[str], Path]) -> None:
-    path = copy("h264_faststart.mp4")
-    whole = path.read_bytes()
-    path.write_bytes(whole[: int(0.7 * len(whole))])
-    with open_clip(path, on_error="skip") as clip:
-        assert clip.length == COUNT
-        got = counters(clip.frames())
-        assert 5 < len(got) < COUNT
-        assert got == [(i, i) for i in range(len(got))]
-        assert clip.skipped == tuple(range(len(got), COUNT))
-        assert "cut off" in notes(clip)
-    with open_clip(path) as clip, pytest.raises(FrameError, match="cut off"):
-        clip[COUNT - 1]
-    path.write_bytes(movies("h264.mp4").read_bytes()[:-500])  # its header is at the end
-    with pytest.raises(ClipError, match=r"h264_faststart\.mp4"):
-        open_clip(path)
-
-
-def test_stream_that_starts_between_keyframes(movies: Callable[[str], Path], tmp_path: Path) -> None:
-    whole = movies("h264.ts").read_bytes()
-    start = packet_spans(movies("h264.ts"))[5][0] // 188 * 188
-    path = tmp_path / "late.ts"
-    path.write_bytes(whole[: 3 * 188] + whole[start:])
-    with open_clip(path) as clip:
-        got = [n for _, n in counters(clip.frames())]
-        assert got == list(range(12, COUNT))
-        assert "before the first keyframe" in notes(clip)
-
-
-def remux(source: Path, target: Path, *, skip_keys: int = 0, shift: int = 0) -> Path:
-    """Copy packets from the keyframe number ``skip_keys`` on, ``shift`` frames earlier."""
-    options = {"avoid_negative_ts": "disabled"} if shift else {}
-    with av.open(str(source)) as movie, av.open(str(target), "w", options=options) as out:
-        stream = movie.streams.video[0]
-        copied = out.add_stream_from_template(stream)
-        step = int(1 / (24 * (stream.time_base or 1)))
-        keys = 0
-        for packet in movie.demux(stream):
-            keys += packet.is_keyframe
-            if packet.size and packet.pts is not None and packet.dts is not None and keys > skip_keys:
-                packet.pts, packet.dts, packet.stream = (
-                    packet.pts - shift * step,
-                    packet.dts - shift * step,
-                    copied,
-                )
-                out.mux(packet)
-    return target
-
-
-def test_edit_list_hides_frames(movies: Callable[[str], Path], tmp_path: Path) -> None:
-    with open_clip(remux(movies("h264.mp4"), tmp_path / "edit.mp4", shift=15)) as clip:
-        assert [n for _, n in counters(clip.frames())] == list(range(15, COUNT))
-        assert read_counter(clip[20].rgb) == 35
-        assert clip.notes == ()
-
-
-@pytest.mark.parametrize("name", ["cut.mkv", "cut.mp4"])
-def test_sound_stream_that_starts_with_an_open_group(
-    name: str, movies: Callable[[str], Path], tmp_path: Path
-) -> None:
-    with open_clip(remux(movies("h264.mp4"), tmp_path / name, skip_keys=2)) as clip:
-        assert [n for _, n in counters(clip.frames())] == list(range(24, COUNT))
-        assert read_counter(clip[3].rgb) == 27
-
-
-def test_identity_follows_the_content(copy: Callable[[str], Path], tmp_path: Path) -> None:
-    path = copy("h264.mp4")
-    other = Path(shutil.copy(path, tmp_path / "other.mp4"))
-    with open_clip(path) as a, open_clip(other) as b:
-        assert a.identity() == b.identity()
-    damage(other, 2000, 50)
-    with open_clip(path) as a, open_clip(other) as b:
-        assert a.identity() != b.identity()

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.media_maker import encode_counter, read_counter
+from tests.counters import read_counter
+from tests.media_maker import encode_counter
 from trackmatte.errors import FrameError
 from trackmatte.media import decode_ahead, open_clip
 

@@ -11,7 +11,8 @@ import numpy as np
 import OpenImageIO as oiio
 import pytest
 
-from tests.media_maker import counter_image, read_counter, write_counters, write_image
+from tests.counters import counter_image, read_counter
+from tests.media_maker import write_counters, write_image
 from trackmatte.color import SRGB, Curve, standard
 from trackmatte.errors import ClipError, FrameError
 from trackmatte.media import open_clip
@@ -67,11 +68,38 @@ def test_numbers_that_outgrow_their_padding(tmp_path: Path) -> None:
             assert list(clip.numbers) == [9998, 9999, 10000]
 
 
+@pytest.mark.parametrize(
+    "name", ["plate-{:04d}.png", "plate_{:04d}.png", "plate{:04d}.png", "a-v002.{:04d}.png"]
+)
+def test_a_hyphen_before_the_number_is_no_minus(name: str, tmp_path: Path) -> None:
+    write_counters(tmp_path, name, [0, 1, 1001])
+    for place in (tmp_path, tmp_path / name.replace("{:04d}", "####")):
+        with open_clip(place) as clip:
+            assert [(f.number, read_counter(f.rgb)) for f in clip] == [(0, 0), (1, 1), (1001, 1001)]
+    with open_clip(tmp_path / name.format(1001)) as clip:
+        assert (clip.first_number, clip.length) == (1001, 1)
+
+
+def test_unpadded_numbers_behind_a_hyphen(tmp_path: Path) -> None:
+    write_counters(tmp_path, "a-{}.png", [8, 9, 10, 1001])
+    with open_clip(tmp_path) as clip:
+        assert [(f.number, read_counter(f.rgb)) for f in clip] == [(n, n) for n in (8, 9, 10, 1001)]
+
+
+def test_negative_numbers(tmp_path: Path) -> None:
+    for n in range(-2, 2):
+        write_image(tmp_path / f"a.{n:04d}.png", counter_image(n + 2))
+    with open_clip(tmp_path) as clip:
+        assert [(f.number, read_counter(f.rgb)) for f in clip] == [(-2, 0), (-1, 1), (0, 2), (1, 3)]
+        assert (clip.padding, clip.missing) == (4, ())
+
+
 def test_one_image_is_a_clip_of_one_frame(folder: Path, tmp_path: Path) -> None:
     with open_clip(folder / "plate.1003.png") as clip:
         assert (clip.length, clip.first_number, read_counter(clip[0].rgb)) == (1, 1003, 1003)
-    with open_clip(write_image(tmp_path / "still.png", IMAGE)) as clip:
-        assert [(f.index, f.number, f.time) for f in clip] == [(0, 0, 0)]
+    for name in ("still.png", "take2.png", "hero_v002.png"):
+        with open_clip(write_image(tmp_path / name, IMAGE)) as clip:
+            assert [(f.index, f.number, f.time) for f in clip] == [(0, 0, 0)]
 
 
 def test_nothing_there(tmp_path: Path) -> None:

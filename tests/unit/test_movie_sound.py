@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from tests import media_maker
+from tests import counters, media_maker
 from tests.movies import read_movie, read_sound
 from trackmatte.errors import UsageError
 from trackmatte.picture import Picture
@@ -51,7 +51,7 @@ def source(
         for track, language in zip(tracks, languages, strict=True):
             track.metadata["language"] = language
         for k in range(int(SECONDS * rate)):
-            frame = av.VideoFrame.from_ndarray(media_maker.counter_image(k), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(counters.counter_image(k), format="rgb24")
             frame.pts, frame.time_base = k, 1 / rate
             out.mux(video.encode(frame.reformat(format="yuv420p")))
             start, stop = int(k / rate * hertz), int((k + 1) / rate * hertz)
@@ -73,7 +73,7 @@ def deliver(
     plan = Delivery(folder, "m", rate=rate, audio=audio, start=first / rate)
     with WRITERS.get(form)(plan) as writer:
         for n in range(first, first + count):
-            alpha = media_maker.counter_image(n)[..., :1] / np.float32(255)
+            alpha = counters.counter_image(n)[..., :1] / np.float32(255)
             writer.write(Picture(n, alpha.repeat(4, 2), ("R", "G", "B", "A")))
     return Path(writer.target)
 
@@ -101,7 +101,7 @@ def test_sound_and_picture_stay_together(
     clip = source(tmp_path / name, codec=codec, rate=fps, hertz=hertz)
     for first, count in ((0, 20), (31, 34), (77, 27)):
         path = deliver(form, tmp_path / str(first), clip, first, count, fps)
-        shown = {media_maker.read_counter(np.dstack([g.alpha] * 3)): g.time for g in read_movie(path)}
+        shown = {counters.read_counter(g.alpha): g.time for g in read_movie(path)}
         assert list(shown) == list(range(first, first + count))
         sound, got_hertz = read_sound(path)
         beats = [n for n in shown if n % BEAT == 12]

@@ -19,6 +19,8 @@ from trackmatte.cli.options import (
     BoxOption,
     Clip,
     FrameOption,
+    Grid,
+    Handles,
     InputColorspace,
     MaskOption,
     ObjectOption,
@@ -39,6 +41,7 @@ from trackmatte.cli.prompts import parse_prompt
 from trackmatte.cli.qc import qc
 from trackmatte.cli.report import Report
 from trackmatte.cli.still import matte_still
+from trackmatte.cli.train import train_refiner
 from trackmatte.cli.work import (
     check_writable,
     clip_stem,
@@ -113,6 +116,8 @@ def matte(
     steady: Steady = 0.0,
     frames: RangeOption = None,
     input_colorspace: InputColorspace = None,
+    handles: Handles = 0,
+    grid: Grid = None,
     on_error: OnError = "stop",
     how: Delivered = Delivered(),  # noqa: B008
     overwrite: Overwrite = False,
@@ -134,10 +139,12 @@ def matte(
         settings=settings,
         frames=frames,
         input_colorspace=input_colorspace,
+        handles=handles,
+        grid=grid,
         on_error=on_error,
     ) as shot:
         shot.doc.steady = steady
-        number = frame if frame is not None else shot.numbers()[0]
+        number = frame if frame is not None else shot.numbers(handles=False)[0]
         prompt = parse_prompt(number, obj, shot.clip.size, point=point, box=box, scribble=scribble, mask=mask)
         if not prompt.selects:
             raise PromptError("nothing says where the subject is; give --box, --point, --scribble or --mask")
@@ -174,6 +181,7 @@ def check_same(shot: Shot) -> None:
 
 
 app.command(matte_still, name="matte-still")
+app.command(train_refiner, name="train-refiner")
 
 
 @app.command

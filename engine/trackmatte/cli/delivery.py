@@ -108,6 +108,8 @@ def plan(shot: Shot, folder: Path, how: Delivered, objects: list[str], *, overwr
         padding=max(4, shot.clip.padding),
         rate=shot.clip.rate,
         overwrite=overwrite,
+        pixel_aspect=shot.clip.pixel_aspect,
+        cut=shot.cut,
         facts=shot.facts(objects),
         audio=shot.clip.path if how.audio else None,
         start=shot.clip[shot.clip.numbers.index(first)].time if how.audio else Fraction(0),

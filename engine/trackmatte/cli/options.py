@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -109,8 +111,8 @@ RefinerOption = Annotated[
     Parameter(
         name="--refiner",
         group=HOW,
-        help="mam (needs weights), closed_form (needs none), none for the mask as it is, or auto: mam where "
-        "it can run.",
+        help="mam (needs weights), closed_form (needs none), hiera (needs a decoder of your own: trackmatte "
+        "train-refiner), none for the mask as it is, or auto: mam where it can run.",
     ),
 ]
 RangeOption = Annotated[
@@ -120,6 +122,26 @@ RangeOption = Annotated[
         group=HOW,
         metavar="IN-OUT",
         help="Source frames to work on; the whole clip unless given.",
+    ),
+]
+Handles = Annotated[
+    int,
+    Parameter(
+        name="--handles",
+        group=HOW,
+        metavar="N",
+        validator=Number(gte=0),
+        help="Frames worked on and delivered beyond in and out, at both sides, as far as the clip goes.",
+    ),
+]
+Grid = Annotated[
+    str | None,
+    Parameter(
+        name="--grid",
+        group=HOW,
+        metavar="RATE",
+        help="Read a movie whose frame rate varies as a host with this constant rate shows it: 24, 23.976 or "
+        "24000/1001. Unless given, every stored frame is used once.",
     ),
 ]
 OnError = Annotated[
@@ -183,6 +205,25 @@ def parse_settings(texts: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     return tracker, refiner
 
 
+def parse_rate(text: str) -> Fraction:
+    """Return the frame rate of ``"25"``, ``"24000/1001"`` or ``"23.976"``, which means the same.
+
+    Raises
+    ------
+    UsageError : it is of another form or outside 1 to 1000.
+    """
+    try:
+        rate = Fraction(text.strip())
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"{text!r} is not a frame rate; write e.g. 25, 23.976 or 24000/1001") from None
+    if not 1 <= rate <= 1000:
+        raise UsageError(f"{text} frames per second cannot be meant; give 1 to 1000")
+    ntsc = Fraction(round(rate) * 1000, 1001)
+    if "/" not in text and rate.denominator > 1 and abs(rate - ntsc) < Fraction(1, 100):
+        return ntsc
+    return rate.limit_denominator(100_000)
+
+
 def parse_range(text: str) -> tuple[int, int]:
     """Return (first, last) of ``"1001-1048"`` or ``"1001"``.
 
@@ -190,11 +231,10 @@ def parse_range(text: str) -> tuple[int, int]:
     ------
     UsageError : it is of another form.
     """
-    first, dash, last = text.strip().partition("-")
-    try:
-        span = int(first), int(last if dash else first)
-    except ValueError:
-        raise UsageError(f"{text!r} is not a range of frames; write IN-OUT, e.g. 1001-1048") from None
+    found = re.fullmatch(r"(-?\d{1,18})(?:-(-?\d{1,18}))?", text.strip(), re.ASCII)
+    if found is None:
+        raise UsageError(f"{text!r} is not a range of frames; write IN-OUT, e.g. 1001-1048")
+    span = int(found[1]), int(found[2] or found[1])
     if span[0] > span[1]:
         raise UsageError(f"the range {text} ends before it begins; write the smaller frame first")
     return span

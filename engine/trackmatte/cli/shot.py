@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from trackmatte.cli.options import (
     BoxOption,
     Clip,
     Exclusive,
     FrameOption,
+    Grid,
+    Handles,
     InputColorspace,
     MaskOption,
     ObjectOption,
@@ -27,7 +30,7 @@ from trackmatte.cli.options import (
     parse_range,
 )
 from trackmatte.cli.prompts import parse_prompt
-from trackmatte.cli.work import new_shot, spans
+from trackmatte.cli.work import new_shot, spans, tell_handles
 from trackmatte.errors import PromptError
 from trackmatte.shot import Shot
 
@@ -46,6 +49,8 @@ def new(
     refiner: RefinerOption = "auto",
     settings: Settings = [],  # noqa: B006
     frames: RangeOption = None,
+    handles: Handles = 0,
+    grid: Grid = None,
     exclusive: Exclusive = False,
     steady: Steady = 0.0,
     input_colorspace: InputColorspace = None,
@@ -63,6 +68,8 @@ def new(
         settings=settings,
         frames=frames,
         input_colorspace=input_colorspace,
+        handles=handles,
+        grid=grid,
         on_error=on_error,
     ) as made:
         made.doc.exclusive, made.doc.steady = exclusive, steady
@@ -92,7 +99,7 @@ def add(
     """Say where an object is on a frame; on a tracked frame, clicks and strokes correct its mask."""
     report = talk.report()
     with Shot.open(shot) as opened:
-        number = frame if frame is not None else opened.numbers()[0]
+        number = frame if frame is not None else opened.numbers(handles=False)[0]
         prompt = parse_prompt(
             number, obj, opened.clip.size, point=point, box=box, scribble=scribble, mask=mask
         )
@@ -144,11 +151,24 @@ def unlock(shot: ShotFile, /, *, frames: Frames, obj: ObjectOption = "subject", 
 
 
 @app.command(name="range")
-def set_range(shot: ShotFile, frames: Annotated[str, Parameter(metavar="IN-OUT")], /) -> None:
+def set_range(
+    shot: ShotFile,
+    frames: Annotated[str, Parameter(metavar="IN-OUT", allow_leading_hyphen=True)],
+    /,
+    *,
+    handles: Annotated[
+        int | None,
+        Parameter(metavar="N", validator=Number(gte=0), help="Frames beyond both; as it is unless given."),
+    ] = None,
+    talk: Talk = Talk(),  # noqa: B008
+) -> None:
     """Set in and out: the source frames to work on."""
     with Shot.open(shot) as opened:
         opened.set_range(*parse_range(frames))
+        if handles is not None:
+            opened.set_handles(handles)
         opened.save()
+        tell_handles(opened, talk.report())
 
 
 @app.command
@@ -159,6 +179,10 @@ def show(shot: ShotFile, /, *, talk: Talk = Talk()) -> None:  # noqa: B008
         numbers, doc = opened.numbers(), opened.doc
         w, h = opened.clip.size
         report.say(f"{doc.source.path}  {w}x{h}  frames {spans(numbers)}  {opened.clip.colour.name}")
+        if doc.handles:
+            report.say(f"in and out {opened.cut[0]}-{opened.cut[1]}, handles {doc.handles}")
+        if opened.clip.timecode:
+            report.say(f"timecode of the clip's first frame {opened.clip.timecode}")
         said = " ".join(f"{k}={v}" for k, v in doc.tracker.settings.items() if k != "sha256")
         report.say(f"tracker {doc.tracker.name} {said}".rstrip() + f", refiner {doc.refiner.name}")
         for note in opened.clip.notes:

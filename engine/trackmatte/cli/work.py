@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trackmatte.cli.options import parse_range, parse_settings
+from trackmatte.cli.options import parse_range, parse_rate, parse_settings
 from trackmatte.cli.report import Report
 from trackmatte.errors import OutputError, ShotError
 from trackmatte.preview import cutout, overlay, row, write_movie, write_sheet
@@ -58,6 +58,8 @@ def new_shot(
     settings: list[str],
     frames: str | None,
     input_colorspace: str | None,
+    handles: int,
+    grid: str | None,
     on_error: Literal["stop", "skip"],
 ) -> Shot:
     """Make a shot as the options say, telling what ``auto`` took and what is odd about the clip."""
@@ -71,11 +73,25 @@ def new_shot(
         refiner_settings=for_refiner,
         frames=parse_range(frames) if frames else None,
         input_colorspace=input_colorspace,
+        handles=handles,
+        grid=parse_rate(grid) if grid else None,
         on_error=on_error,
     )
     for note in shot.clip.notes:
         report.note(note)
+    tell_handles(shot, report)
     return shot
+
+
+def tell_handles(shot: Shot, report: Report) -> None:
+    """Say where the clip is too short for the handles."""
+    before, after = shot.short_handles()
+    if before or after:
+        first, last = shot.clip.numbers[0], shot.clip.numbers[-1]
+        report.note(
+            f"the handles are {before} frames short before the in point and {after} after the out point, "
+            f"since the clip runs from {first} to {last}"
+        )
 
 
 def run_track(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
 from trackmatte.color import colour_named
@@ -14,7 +15,11 @@ __all__ = ["FrameSource", "OnError", "decode_ahead", "open_clip"]
 
 
 def open_clip(
-    path: str | os.PathLike[str], colorspace: str | None = None, *, on_error: OnError = "stop"
+    path: str | os.PathLike[str],
+    colorspace: str | None = None,
+    *,
+    on_error: OnError = "stop",
+    grid: Fraction | None = None,
 ) -> FrameSource:
     """Open a clip for reading.
 
@@ -26,24 +31,42 @@ def open_clip(
         takes what the clip's tags say.
     on_error : "stop" raises a `FrameError` at a damaged frame; "skip" leaves its index out of `frames`
         and lists it in ``skipped``.
+    grid : read a movie as a host with this constant frame rate shows it, repeating and leaving out frames;
+        None takes every stored frame once, whatever its duration.
 
     Raises
     ------
+    UsageError : ``on_error`` or ``grid`` cannot be meant.
     ClipError : there is no such clip, it cannot be read, or the folder holds several sequences.
     UsageError : there is no such colour space.
     """
-    from trackmatte.media.sequence import ImageSequence, find_files, is_image
+    from trackmatte.media.sequence import ImageSequence, find_files, forbidden, is_image
 
     if on_error not in ("stop", "skip"):
         raise UsageError(f"on_error is {on_error!r}: choose 'stop' or 'skip'.")
+    if grid is not None and not 1 <= grid <= 1000:
+        raise UsageError(f"a grid of {grid} frames per second cannot be meant: give 1 to 1000.")
     if not os.fspath(path):
         raise ClipError(
             "No clip is named: give a movie, a folder of images, or a pattern such as a.####.exr."
         )
     place = Path(path)
     colour = None if colorspace is None else colour_named(colorspace)
-    if place.is_file() and not is_image(place):
+    try:
+        is_file = place.is_file()
+    except PermissionError as error:
+        raise forbidden(place) from error
+    if is_file and not is_image(place):
         from trackmatte.media.video import Movie
 
-        return Movie(place, on_error, colour)
+        movie = Movie(place, on_error, colour)
+        if grid is None:
+            return movie
+        from trackmatte.media.grid import OnGrid
+
+        return OnGrid(movie, grid)
+    if grid is not None:
+        raise UsageError(
+            f"{place} is no movie, and the files of a sequence are its frames: leave out --grid."
+        )
     return ImageSequence(place, find_files(place), on_error, colour)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,8 +14,11 @@ from numpy.typing import NDArray
 
 from trackmatte.color import Colour
 from trackmatte.media.colour_tags import image_colour
+from trackmatte.media.label import Label
 
 THREADS = 2
+MOST_PIXELS = 1 << 28
+"""16384 by 16384."""
 TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True), 8: (1, False)}
 """EXIF orientation: (quarter turns counter-clockwise, mirrored first)."""
 
@@ -30,6 +34,8 @@ class Image:
     notes: tuple[str, ...]
     doubts: tuple[str, ...]
     """What the user should know of how ``colour`` was found."""
+    aspect: Fraction = Fraction(1)
+    """Width of a pixel over its height, as shown."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -61,12 +67,19 @@ def read_image(path: Path) -> Image:
     turns, mirrored = TURNS.get(spec.get_int_attribute("Orientation", 1), (0, False))
     if turns or mirrored:
         rgb = np.ascontiguousarray(np.rot90(rgb[:, ::-1] if mirrored else rgb, turns))
+    aspect = _aspect(spec)
     colour, doubts = image_colour(spec, rgb.dtype)
-    return Image(rgb, colour, _notes(spec, channels, turns, mirrored), tuple(doubts))
+    return Image(
+        rgb,
+        colour,
+        _notes(spec, channels, turns, mirrored),
+        tuple(doubts),
+        1 / aspect if turns % 2 else aspect,
+    )
 
 
-def read_rate(path: Path) -> Fraction | None:
-    """Return the frame rate that an image's metadata holds (EXR framesPerSecond, DPX frame rate)."""
+def read_timing(path: Path) -> tuple[Fraction | None, Label]:
+    """Return the frame rate (EXR framesPerSecond, DPX frame rate) and the timecode in an image's metadata."""
     reader = _open(path)
     try:
         spec = reader.spec()
@@ -78,8 +91,13 @@ def read_rate(path: Path) -> Fraction | None:
             ),
             None,
         )
+        words = spec.getattribute("smpte:TimeCode")
     finally:
         reader.close()
+    return _rate(value), (int(words[0]), int(words[1])) if words else None
+
+
+def _rate(value: Any) -> Fraction | None:
     if isinstance(value, (tuple, list)) and len(value) == 2 and value[1]:
         rate = Fraction(int(value[0]), int(value[1]))
     elif isinstance(value, (int, float)) and np.isfinite(value):
@@ -94,6 +112,8 @@ def _open(path: Path) -> oiio.ImageInput:
     hints.attribute("oiio:UnassociatedAlpha", 1)  # else straight colours come back multiplied by alpha
     if not path.is_file():
         raise ValueError("there is no such file")
+    if not os.access(path, os.R_OK):
+        raise ValueError("its access rights forbid it")
     if not path.stat().st_size:
         raise ValueError("it is empty")
     reader = oiio.ImageInput.open(str(path), hints)
@@ -103,7 +123,12 @@ def _open(path: Path) -> oiio.ImageInput:
 
 
 def _first_line(text: str) -> str:
-    return (text.strip().splitlines() or ["damaged"])[0].rstrip(".")
+    return _readable((text.strip().splitlines() or ["damaged"])[0].rstrip("."))
+
+
+def _readable(text: str) -> str:
+    """Return text from a file, which may hold any bytes, so that every terminal can print it."""
+    return "".join(c if c.isprintable() else "?" for c in text)[:200]
 
 
 def _picture_part(reader: oiio.ImageInput) -> tuple[int, oiio.ImageSpec, list[int]]:
@@ -114,11 +139,19 @@ def _picture_part(reader: oiio.ImageInput) -> tuple[int, oiio.ImageSpec, list[in
         spec = reader.spec()
         channels = _channels(list(spec.channelnames))
         if channels:
+            _check_size(spec)
             return part, spec, channels
         names += spec.channelnames
         part += 1
     reader.geterror()
-    raise ValueError(f"no R, G, B or Y channels among {', '.join(names[:12])}")
+    raise ValueError(f"no R, G, B or Y channels among {_readable(', '.join(names[:12]))}")
+
+
+def _check_size(spec: oiio.ImageSpec) -> None:
+    """Refuse a header that claims more pixels than a picture has, before memory is taken for them."""
+    for w, h in ((spec.width, spec.height), (spec.full_width, spec.full_height)):
+        if w * h > MOST_PIXELS:
+            raise ValueError(f"its header claims {w}x{h} pixels")
 
 
 def _channels(names: list[str]) -> list[int]:
@@ -178,12 +211,21 @@ def _notes(spec: oiio.ImageSpec, channels: list[int], turns: int, mirrored: bool
         notes.append("The images have an alpha channel: it is ignored.")
     chosen = [spec.channelnames[c] for c in channels]
     if "." in chosen[0]:
-        notes.append(f"The picture is taken from the channels {', '.join(chosen)}.")
+        notes.append(f"The picture is taken from the channels {_readable(', '.join(chosen))}.")
     if turns or mirrored:
         notes.append(
             "The images are turned upright as their orientation tag asks: some software ignores the tag."
         )
-    aspect = spec.get_float_attribute("PixelAspectRatio", 1.0)
-    if aspect > 0 and abs(aspect - 1) > 1e-3:
-        notes.append(f"The images' pixels are not square ({aspect:g}:1): mattes keep the stored pixel grid.")
+    if (aspect := _aspect(spec)) != 1:
+        notes.append(
+            f"The images' pixels are not square ({float(aspect):g}:1): mattes keep the stored pixel grid."
+        )
     return tuple(notes)
+
+
+def _aspect(spec: oiio.ImageSpec) -> Fraction:
+    """Return a pixel's width over its height as stored; 1 where the file says nothing sensible."""
+    stored = spec.get_float_attribute("PixelAspectRatio", 1.0)
+    if abs(stored - 1) > 1e-3 and 0.01 <= stored <= 100:
+        return Fraction(stored).limit_denominator(10_000)
+    return Fraction(1)

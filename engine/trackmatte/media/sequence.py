@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from fractions import Fraction
@@ -16,7 +17,8 @@ import OpenImageIO as oiio
 from trackmatte.color import Colour
 from trackmatte.errors import ClipError, FrameError
 from trackmatte.frame import Frame
-from trackmatte.media.image import Image, bound_threads, read_image, read_rate
+from trackmatte.media.image import Image, bound_threads, read_image, read_timing
+from trackmatte.media.label import read_label
 from trackmatte.media.source import FrameSource, OnError
 
 MOVIE_LIKE = {
@@ -64,17 +66,26 @@ def find_files(place: Path) -> dict[int, Path]:
     if place.is_file():
         return {_number_of(place): place}
     try:
+        folder = place if place.is_dir() else place.parent
+        if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+            raise forbidden(folder)
         found = _in_folder(place) if place.is_dir() else _matching(place)
     except PermissionError as error:
-        raise ClipError(f"{place} may not be read: change its access rights.") from error
+        raise forbidden(place) from error
     if not found:
         raise ClipError(f"There is no clip {place}: check its name, or give a pattern such as name.####.exr.")
     return found
 
 
+def forbidden(place: Path) -> ClipError:
+    """Return the error for a place whose access rights forbid reading."""
+    return ClipError(f"{place} may not be read: change its access rights.")
+
+
 def _number_of(path: Path) -> int:
-    numbers = fileseq.FileSequence(str(path)).frameSet()
-    return int(next(iter(numbers))) if numbers else 0
+    """Return the number in the name of a single image: plate.7.png, plate_1001.png; 0 if it has none."""
+    found = re.search(r"\.(-?\d+)$|(?<![\dvV])(\d{3,})$", path.stem, re.ASCII)
+    return int(found[1] or found[2]) if found else 0
 
 
 def _in_folder(folder: Path) -> dict[int, Path]:
@@ -87,7 +98,12 @@ def _in_folder(folder: Path) -> dict[int, Path]:
         raise ClipError(
             f"The folder {folder} holds {len(found)} sequences ({listed}): name the one you mean."
         )
-    return _numbered(found[0])
+    only = found[0]
+    if only.basename()[-1:].isalnum() and max(only.frameSet() or [1]) <= 0:
+        # To fileseq, plate-1001.png is frame -1001.
+        digits = "#" * max(1, only.zfill() - 1)
+        return _matching(folder / f"{only.basename()}-{digits}{only.extension()}")
+    return _numbered(only)
 
 
 def _matching(place: Path) -> dict[int, Path]:
@@ -136,9 +152,15 @@ class ImageSequence(FrameSource):
         self._told = colour is not None
         self.colour = colour or first.colour
         digits = re.search(r"(\d+)\D*$", self._path(0).stem)
-        self.padding = len(digits[1]) if digits else 4
-        self.rate = read_rate(self._path(self._first)) or Fraction(24)
-        self.notes = (*first.notes, *self._gap_notes(), *(() if self._told else first.doubts))
+        self.padding = len(digits[1]) + (low < 0) if digits else 4
+        self.pixel_aspect = first.aspect
+        rate, label = read_timing(self._path(self._first))
+        self.rate = rate or Fraction(24)
+        found, unread = read_label(label, self.rate)
+        # The first file may be one that cannot be read.
+        self.timecode = found and found.advanced(low - self.numbers[self._first])
+        doubts = () if self._told else first.doubts
+        self.notes = (*first.notes, *self._gap_notes(), *unread, *doubts)
 
     def _walk(self, start: int, stop: int, step: Literal[1, -1]) -> Iterator[Frame | FrameError]:
         for i in range(start, stop)[::step]:

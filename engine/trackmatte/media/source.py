@@ -13,6 +13,7 @@ from typing import Literal, Self
 from trackmatte.color import Colour
 from trackmatte.errors import FrameError, UsageError
 from trackmatte.frame import Frame
+from trackmatte.timecode import Timecode
 
 OnError = Literal["stop", "skip"]
 """What a frame that cannot be decoded does: end the run with an error, or be left out."""
@@ -41,6 +42,10 @@ class FrameSource(ABC):
     """Digits that the source's own frame numbers are written with."""
     colour: Colour
     """What the code values of its frames mean: as told, else as its tags say."""
+    pixel_aspect: Fraction = Fraction(1)
+    """Width of a pixel over its height, as shown (after the clip's own rotation)."""
+    timecode: Timecode | None = None
+    """Label of the first frame, if the clip has one; frame n has ``timecode.advanced(n - first_number)``."""
     notes: tuple[str, ...]
     """Plain sentences about the clip that the user should see."""
 

@@ -12,6 +12,7 @@ from typing import Literal
 from trackmatte.color import Colour
 from trackmatte.errors import ClipError, FrameError
 from trackmatte.frame import Frame
+from trackmatte.media.label import movie_label, read_label
 from trackmatte.media.source import FrameSource, OnError
 from trackmatte.media.video_decode import (
     Picture,
@@ -27,6 +28,8 @@ from trackmatte.media.video_pixels import look_of, to_rgb
 BLOCK_BYTES = 192 << 20
 """Decoded pictures that backward reading holds at once, in bytes; at least 4 and at most 64 frames."""
 HASH_BYTES = 1 << 20
+MOST_RATE = 1000
+"""Frames per second above which the rate stored is damaged."""
 
 
 class Movie(FrameSource):
@@ -45,9 +48,11 @@ class Movie(FrameSource):
         with open_movie(path) as movie:
             stream = video_stream(movie)
             index = build_index(movie, stream)
-            rate = stream.average_rate or stream.guessed_rate or 24
+            rates = (stream.average_rate, stream.guessed_rate)
+            rate = next((r for r in rates if r and 0 < r <= MOST_RATE), Fraction(24))
             aspect = stream.sample_aspect_ratio
             alpha = stream.metadata.get("alpha_mode") == "1"
+            label = movie_label(movie, stream)
         if index.ordinal:
             index = MovieIndex.untimed(count_pictures(path), 1 / Fraction(rate))
         if not len(index):
@@ -59,7 +64,26 @@ class Movie(FrameSource):
         self.length = len(index)
         self.numbers = range(self.length)
         self.missing = ()
-        self.notes = (*self._look.notes, *_timing_notes(index))
+        self.pixel_aspect = Fraction(aspect or 1)
+        if self._look.turns % 2:
+            self.pixel_aspect = 1 / self.pixel_aspect
+        self.timecode, unread = read_label(label, self.rate)
+        self.notes = (*self._look.notes, *_timing_notes(index), *unread)
+
+    def on_grid(self, rate: Fraction) -> list[int]:
+        """Return the stored frame that is shown at each time k / rate from the movie's first frame on.
+
+        Raises
+        ------
+        ClipError : that would be more frames than any clip has.
+        """
+        try:
+            return self._index.on_grid(rate)
+        except ValueError as error:
+            raise ClipError(
+                f"{self.path} would have {error} on a grid of {rate} fps, so its times are damaged: "
+                "rewrite it, or read it without --grid."
+            ) from error
 
     def _walk(self, start: int, stop: int, step: Literal[1, -1]) -> Iterator[Frame | FrameError]:
         block = stop - start if step == 1 else self._block()
@@ -144,7 +168,10 @@ class Movie(FrameSource):
 def _timing_notes(index: MovieIndex) -> list[str]:
     notes = []
     if index.gaps is None:
-        notes.append("The movie's frame rate varies: every stored frame is used once, whatever its duration.")
+        notes.append(
+            "The movie's frame rate varies: every stored frame is used once, whatever its duration; "
+            "--grid RATE takes a host's frames instead."
+        )
     elif index.gaps:
         after = ", ".join(map(str, index.gaps[:8]))
         notes.append(f"The movie has gaps in time after frame {after}: frames may be missing there.")
@@ -154,6 +181,8 @@ def _timing_notes(index: MovieIndex) -> list[str]:
         notes.append(
             f"{index.unreachable} frames before the first keyframe cannot be decoded: they are left out."
         )
+    if index.overpromised:
+        notes.append("The movie's header is damaged: how many frames it should hold is not known.")
     if index.cut:
         notes.append(f"The file is cut off: at least {index.cut} frames at its end are missing.")
     return notes

@@ -14,6 +14,12 @@ from numpy.typing import NDArray
 STREAMS = ("mpegts", "mpeg", "rtp", "rtsp")
 """Containers cut at any packet, from recordings."""
 
+MOST_ON_GRID = 10_000_000
+"""Frames above which a movie's times are taken for damaged: a day at 115 fps."""
+
+MOST_CUT = 500_000
+"""Missing frames, almost six hours of them, above which the header that promises them is damaged."""
+
 MAX_REORDER = 16
 """Most pictures that H.264 and HEVC may reorder."""
 
@@ -43,8 +49,12 @@ class MovieIndex:
     doubtful: bool = False
     """True if a seek may make sound frames look damaged."""
     ordinal: bool = False
+    last: int = 0
+    """How long the last frame is shown, in units of ``time_base``; 0 if the file does not say."""
     cut: int = 0
     """Frames at the end that the header promises and the file does not hold."""
+    overpromised: bool = False
+    """True if the header promises so many more that it is damaged; they are not counted."""
     unreachable: int = 0
     """Frames left out at the start because they come before the first keyframe."""
 
@@ -98,6 +108,27 @@ class MovieIndex:
         rank = np.argsort(np.argsort(self.decode_order, kind="stable"), kind="stable")
         return 1 + int(np.clip(np.max(np.arange(len(self)) - rank), 0, MAX_REORDER))
 
+    def on_grid(self, rate: Fraction) -> list[int]:
+        """Return the frame shown at each time k / rate after the first one, up to the end of the last one.
+
+        A time stored in coarse units (Matroska's milliseconds) is off by up to half a unit, which is allowed
+        for where a unit is small beside the grid's step.
+
+        Raises
+        ------
+        ValueError : there are more than `MOST_ON_GRID` of them.
+        """
+        usual = int(np.median(np.diff(self.pts))) if len(self) > 1 else 0
+        start = self.pts - self.pts[0]
+        end = (int(start[-1]) + (self.last or usual or 1)) * self.time_base
+        count = max(1, round(end * rate))
+        if count > MOST_ON_GRID:
+            raise ValueError(f"{count} frames")
+        step = 1 / (rate * self.time_base)
+        slack = Fraction(1, 2) if step >= 4 else Fraction(0)
+        ticks = [int(k * step + slack) for k in range(count)]
+        return [int(i) for i in np.searchsorted(start, ticks, side="right") - 1]
+
     @property
     def gaps(self) -> tuple[int, ...] | None:
         """Frames after which a stream of constant rate has a hole; None if its rate varies."""
@@ -115,10 +146,12 @@ class MovieIndex:
 def build_index(movie: av.container.InputContainer, stream: av.video.stream.VideoStream) -> MovieIndex:
     """Demux a whole stream and index its frames; the container is left at its end."""
     packets: list[tuple[int | None, int | None, bool, bool]] = []  # pts, dts, keyframe, discarded
+    last = (-(1 << 63), 0)  # pts, duration
     try:
         for p in movie.demux(stream):
             if p.size:
                 packets.append((p.pts, p.dts, p.is_keyframe, p.is_discard))
+                last = max(last, (p.pts or 0, p.duration or 0))
     except av.error.FFmpegError:
         pass  # cut off here; what came before it is the clip
     time_base = stream.time_base or Fraction(1, 1)
@@ -136,7 +169,8 @@ def build_index(movie: av.container.InputContainer, stream: av.video.stream.Vide
     keys = [(i, t[0] if t[1] is None else min(t[0], t[1])) for i, t in enumerate(kept) if t[2]]
     # A MOV's table is without what its edit list leaves out; other containers' tables list keyframes only.
     promised = len(stream.index_entries) if kind.startswith("mov") else stream.frames
-    cut = max(0, promised - len(packets))
+    missing = max(0, promised - len(packets))
+    cut = missing if missing <= MOST_CUT else 0
     pts, order = _with_cut(pts, order, cut)
     return MovieIndex(
         pts=pts,
@@ -144,11 +178,13 @@ def build_index(movie: av.container.InputContainer, stream: av.video.stream.Vide
         keys=tuple(k for k, _ in keys) or (0,),
         key_times=tuple(t for _, t in keys) or (int(pts[0]),),
         time_base=time_base,
+        last=0 if cut else last[1],
         # MPEG-PS leaves out times, which are then guessed from where reading starts; AVI counts packets, so
         # that behind a lost one a count and a seek disagree.
         seekable=kind != "mpeg" and not (cut and kind == "avi"),
         doubtful=kind in STREAMS,
         cut=cut,
+        overpromised=missing > MOST_CUT,
         unreachable=len(timed) - len(kept),
     )
 

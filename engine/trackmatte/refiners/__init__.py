@@ -63,6 +63,7 @@ REFINERS: Registry[Refiner] = Registry(
     "refiner",
     {
         "closed_form": "trackmatte.refiners.closed_form:ClosedFormRefiner",
+        "hiera": "trackmatte.refiners.hiera:HieraRefiner",
         "mam": "trackmatte.refiners.mam:MamRefiner",
         "none": "trackmatte.refiners.plain:PlainRefiner",
     },

@@ -5,6 +5,8 @@ frozen SAM encoder to an alpha matte, guided by the picture and SAM's mask at ev
 
 Shapes carry suffixes: b batch, c channels, h and w rows and columns of SAM's features (64 x 64 for an input
 of 1024 x 1024); 4h and 16h are that many times as many rows. Any h and w do.
+
+The variant for SAM 2 (`HIERA`) also takes the finer levels of its feature pyramid, which join at 2h and 4h.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ GUIDE = 4
 """Channels that join them at every scale: red, green, blue, and the mask."""
 LAYERS = {"layer2": (FEATURES, 128, 3), "layer3": (128, 64, 3), "layer4": (64, 32, 2)}
 """Channels in (without the guide), channels out, and blocks; each layer doubles the resolution."""
+HIERA = (64, 32)
+"""Channels of SAM 2's finer features, which join where 2h and 4h rows are reached."""
 SLOPE = 0.2
 """Of every leaky rectifier."""
 PREFIXES = ("module.m2m.", "m2m.", "module.", "")
@@ -52,8 +56,11 @@ class _Decoder(nn.Module):
     layer4: nn.Module
     conv1: nn.Module
     bn1: nn.Module
+    finer: tuple[int, ...]
 
-    def forward(self, feature_bchw: Tensor, image_b3hw: Tensor, mask_b1hw: Tensor) -> Scales:
+    def forward(
+        self, feature_bchw: Tensor, image_b3hw: Tensor, mask_b1hw: Tensor, *finer_bchw: Tensor
+    ) -> Scales:
         """Decode three mattes.
 
         Parameters
@@ -62,6 +69,7 @@ class _Decoder(nn.Module):
         image_b3hw : (b, 3, 16h, 16w) float, the picture as the encoder took it: RGB, SAM's mean subtracted,
             divided by its standard deviation.
         mask_b1hw : (b, 1, 4h, 4w) float 0 or 1, SAM's low-resolution mask.
+        finer_bchw : one map for each of the channels in ``finer``: (b, c, 2h, 2w), then (b, c, 4h, 4w).
 
         Returns
         -------
@@ -72,14 +80,15 @@ class _Decoder(nn.Module):
         UsageError : the shapes do not belong together.
         """
         _check_shapes(feature_bchw, image_b3hw, mask_b1hw)
+        _check_finer(feature_bchw, finer_bchw, self.finer)
 
-        def guided(x_bchw: Tensor) -> Tensor:
-            size = x_bchw.shape[2:]
-            return torch.cat([x_bchw, _resize(image_b3hw, size), _resize(mask_b1hw, size)], dim=1)
+        def guided(*x_bchw: Tensor) -> Tensor:
+            size = x_bchw[0].shape[2:]
+            return torch.cat([*x_bchw, _resize(image_b3hw, size), _resize(mask_b1hw, size)], dim=1)
 
         x2_bchw = self.layer2(guided(feature_bchw))
-        x3_bchw = self.layer3(guided(x2_bchw))
-        x4_bchw = self.layer4(guided(x3_bchw))
+        x3_bchw = self.layer3(guided(x2_bchw, *finer_bchw[:1]))
+        x4_bchw = self.layer4(guided(x3_bchw, *finer_bchw[1:]))
         x5_bchw = _leaky(self.bn1(self.conv1(x4_bchw)))
         full = image_b3hw.shape[2:]
         heads = (("refine_OS8", x2_bchw), ("refine_OS4", x3_bchw), ("refine_OS1", x5_bchw))
@@ -103,18 +112,25 @@ class M2M(_Decoder):
     OS1 head 16h x 16w        32, 1         logits, (tanh + 1) / 2
     ======== ================ ============= ========================================
 
-    Every convolution of layers and tail is bias-free, with spectral normalisation (Miyato et al., 2018) whose
-    power iteration stands still, followed by batch normalisation; the heads are plain. Made with random
-    weights; see `load_m2m`.
+    Every convolution of layers and tail is bias-free, with spectral normalisation (Miyato et al., 2018), one
+    power iteration for each call in training and none otherwise, followed by batch normalisation; the heads
+    are plain. Made with random weights; see `load_m2m`.
+
+    Parameters
+    ----------
+    finer : channels of the finer features that join the inputs of layer3 and layer4; none as published, or
+        `HIERA`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, finer: tuple[int, ...] = ()) -> None:
         super().__init__()
+        self.finer = finer
+        joining = dict(zip(("layer3", "layer4"), finer, strict=False))
         tail = LAYERS["layer4"][1]
         self.conv1 = _SpectralConv(tail, tail, 4, doubling=True)
         self.bn1 = nn.BatchNorm2d(tail)
         for name, (before, after, count) in LAYERS.items():
-            first = _doubling_block(before + GUIDE, after)
+            first = _doubling_block(before + GUIDE + joining.get(name, 0), after)
             self.add_module(name, nn.Sequential(first, *(_block(after) for _ in range(count - 1))))
         self.refine_OS1 = _head(tail)
         self.refine_OS4 = _head(LAYERS["layer3"][1])
@@ -135,6 +151,7 @@ class FoldedM2M(_Decoder):
 
     def __init__(self, net: M2M) -> None:
         super().__init__()
+        self.finer = net.finer
         net = copy.deepcopy(net).eval()
         with torch.no_grad():
             self.conv1, self.bn1 = _fused(net.conv1, net.bn1), nn.Identity()
@@ -146,12 +163,14 @@ class FoldedM2M(_Decoder):
                 self.add_module(name, nn.Sequential(_fused(conv, norm), act, last))
         self.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def forward(self, feature_bchw: Tensor, image_b3hw: Tensor, mask_b1hw: Tensor) -> Scales:
+    def forward(
+        self, feature_bchw: Tensor, image_b3hw: Tensor, mask_b1hw: Tensor, *finer_bchw: Tensor
+    ) -> Scales:
         """Decode three mattes, as `M2M` does, without gradients."""
         _check_shapes(feature_bchw, image_b3hw, mask_b1hw)
         with torch.inference_mode():
             feature_bchw = feature_bchw.contiguous(memory_format=torch.channels_last)
-            return super().forward(feature_bchw, image_b3hw, mask_b1hw)
+            return super().forward(feature_bchw, image_b3hw, mask_b1hw, *finer_bchw)
 
 
 class _Block(nn.Module):
@@ -187,10 +206,21 @@ class _SpectralConv(nn.Module):
 
     def weight(self) -> Tensor:
         u, v, bar = (self.module[f"weight_{name}"] for name in ("u", "v", "bar"))
-        weight: Tensor = bar / (u @ (bar.flatten(1) @ v))
+        with torch.autocast(bar.device.type, enabled=False):
+            weight: Tensor = bar / (u @ (bar.flatten(1) @ v))
         return weight
 
+    @torch.no_grad()
+    def _iterate(self) -> None:
+        """Bring u and v a step nearer to the first singular vectors of W."""
+        u, v, bar = (self.module[f"weight_{name}"] for name in ("u", "v", "bar"))
+        with torch.autocast(bar.device.type, enabled=False):
+            v.copy_(F.normalize(bar.flatten(1).T @ u, dim=0))
+            u.copy_(F.normalize(bar.flatten(1) @ v, dim=0))
+
     def forward(self, x_bchw: Tensor) -> Tensor:
+        if self.training:
+            self._iterate()
         weight = self.weight()
         if self.doubling:
             return F.conv_transpose2d(x_bchw, weight, stride=2, padding=1)
@@ -263,6 +293,14 @@ def _check_shapes(feature_bchw: Tensor, image_b3hw: Tensor, mask_b1hw: Tensor) -
             "features, picture and mask of shapes {}, {}, {} do not belong together; "
             "they must be (b, 256, h, w), (b, 3, 16h, 16w), (b, 1, 4h, 4w)".format(*shapes)
         )
+
+
+def _check_finer(feature_bchw: Tensor, finer_bchw: tuple[Tensor, ...], channels: tuple[int, ...]) -> None:
+    b, _, h, w = feature_bchw.shape
+    wanted = [(b, c, h * n, w * n) for c, n in zip(channels, (2, 4), strict=False)]
+    if wanted != [tuple(x.shape) for x in finer_bchw]:
+        shapes = [tuple(x.shape) for x in finer_bchw]
+        raise UsageError(f"the decoder takes finer features of shapes {wanted}, not {shapes}")
 
 
 def load_m2m(path: Path) -> M2M:

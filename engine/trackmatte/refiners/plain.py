@@ -24,7 +24,7 @@ class PlainRefiner:
     edge : width of the ramp from 0 to 1, px of the plate or of the mask, whichever is coarser.
     """
 
-    version = "1"
+    version = "2"
     regional = False
 
     def __init__(self, *, edge: float = 1.5) -> None:

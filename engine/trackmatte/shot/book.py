@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,6 +19,7 @@ from trackmatte.shot.document import PartDoc, ShotDoc, SourceDoc
 from trackmatte.shot.keys import Keys
 from trackmatte.shot.prompts import PromptBook, summary
 from trackmatte.shot.spans import in_spans, join_spans
+from trackmatte.timecode import Timecode
 from trackmatte.trackers import TRACKERS
 from trackmatte.trackers.choose import choose_tracker
 
@@ -47,6 +49,8 @@ class ShotBook:
         refiner_settings: dict[str, Any] | None = None,
         frames: tuple[int, int] | None = None,
         input_colorspace: str | None = None,
+        handles: int = 0,
+        grid: Fraction | None = None,
         on_error: Literal["stop", "skip"] = "stop",
     ) -> Self:
         """Make a shot for a clip; nothing is on disk before `save`.
@@ -59,6 +63,8 @@ class ShotBook:
         tracker_settings, refiner_settings : what they are made with; see their classes.
         frames : in and out, inclusive source numbers; None = the whole clip.
         input_colorspace : what the plate's code values mean; None = as its tags say.
+        handles : frames worked on beyond in and out, at both sides.
+        grid : read a movie as a host with this constant frame rate shows it; None = its stored frames.
         on_error : at a frame that cannot be decoded, stop or leave it out.
 
         Raises
@@ -77,7 +83,7 @@ class ShotBook:
             refiner, _ = choose_refiner()
         tracker_settings = TRACKERS.get(tracker).settle(tracker_settings or {})
         refiner_settings = REFINERS.get(refiner).settle(refiner_settings or {})
-        source = open_clip(clip, input_colorspace, on_error=on_error)
+        source = open_clip(clip, input_colorspace, on_error=on_error, grid=grid)
         width, height = source.size
         doc = ShotDoc(
             format="trackmatte-shot",
@@ -93,12 +99,18 @@ class ShotBook:
             tracker=PartDoc(tracker, tracker_settings),
             refiner=PartDoc(refiner, refiner_settings),
             input_colorspace=input_colorspace,
+            grid=None if grid is None else str(grid),
             on_error=on_error,
         )
         shot = cls(path, doc, source)
         shot._fresh = True
-        if frames is not None:
-            shot.set_range(*frames)
+        try:
+            if frames is not None:
+                shot.set_range(*frames)
+            shot.set_handles(handles)
+        except ShotError:
+            shot.close()
+            raise
         return shot
 
     @classmethod
@@ -113,12 +125,15 @@ class ShotBook:
         """
         path = Path(path)
         doc = document.load(path)
-        clip = open_clip(path.parent / doc.source.path, doc.input_colorspace, on_error=doc.on_error)
+        grid = None if doc.grid is None else Fraction(doc.grid)
+        clip = open_clip(
+            path.parent / doc.source.path, doc.input_colorspace, on_error=doc.on_error, grid=grid
+        )
         if clip.identity() != doc.source.identity:
             clip.close()
             raise ShotError(
-                f"{doc.source.path} is not the clip that {path} was made from (its content changed); "
-                "restore it, or make a new shot"
+                f"{doc.source.path} is not the clip that {path} was made from (its content or the grid "
+                "changed); restore it, or make a new shot"
             )
         shot = cls(path, doc, clip)
         try:
@@ -161,21 +176,41 @@ class ShotBook:
         """Names of the objects, in order of first prompt in the file."""
         return self.prompts.objects
 
+    @property
+    def cut(self) -> tuple[int, int]:
+        """In and out, inclusive source numbers, without handles."""
+        return self.doc.range or (self.clip.numbers[0], self.clip.numbers[-1])
+
     def set_range(self, first: int, last: int) -> None:
         """Set in and out, inclusive source numbers.
 
         Raises
         ------
-        ShotError : nothing of the clip lies between them.
+        ShotError : they do not lie in the clip.
         """
         self._between(first, last)
         self.doc.range = (first, last)
 
-    def numbers(self) -> list[int]:
-        """Source numbers of the frames between in and out."""
-        if self.doc.range is None:
-            return list(self.clip.numbers)
-        return self._between(*self.doc.range)
+    def set_handles(self, count: int) -> None:
+        """Set how many frames are worked on beyond in and out, at both sides, as far as the clip goes.
+
+        Raises
+        ------
+        ShotError : they are fewer than none.
+        """
+        if count < 0:
+            raise ShotError(f"handles of {count} frames cannot be meant; give 0 or more")
+        self.doc.handles = count
+
+    def numbers(self, *, handles: bool = True) -> list[int]:
+        """Source numbers of the frames from in to out and, unless asked otherwise, of the handles."""
+        (first, last), more = self.cut, self.doc.handles if handles else 0
+        return [n for n in self.clip.numbers if first - more <= n <= last + more]
+
+    def short_handles(self) -> tuple[int, int]:
+        """Return how many frames the handles lack (before in, after out) because the clip ends there."""
+        (first, last), low, high = self.cut, self.clip.numbers[0], self.clip.numbers[-1]
+        return max(0, low - first + self.doc.handles), max(0, last + self.doc.handles - high)
 
     def skipped(self) -> set[int]:
         """Source numbers of the frames found undecodable so far and left out (``on_error="skip"``)."""
@@ -207,6 +242,11 @@ class ShotBook:
     def origin(self, obj: str) -> str:
         """Return the hash of all that decides an object's mattes."""
         return self.keys.origin(obj)
+
+    def timecode(self, number: int) -> Timecode | None:
+        """Return the label of a frame, if the clip has any."""
+        start = self.clip.timecode
+        return start and start.advanced(number - self.clip.first_number)
 
     def facts(self, objects: Sequence[str]) -> dict[str, str]:
         """Return what made the mattes of some objects, in words, for the files that are delivered."""

@@ -111,7 +111,7 @@ def write_pictures(
             known = number in origins
             made = pictures.picture(number, frame) if known else pictures.empty(number)
             note = "" if known else "the clip has no such frame: left empty"
-            writes.put(partial(writer.write, made))
+            writes.put(partial(writer.write, replace(made, timecode=shot.timecode(number))))
             worked += 1
             done += 1
             yield Progress(stage, done, len(numbers), number, time.monotonic() - begin, worked, note)
@@ -159,7 +159,6 @@ def picture(
     colour: Colour,
     look: Look,
     *,
-    timecode: str | None = None,
     origin: str = "",
 ) -> Picture:
     """Return the picture of one frame of a plate in the space ``colour``."""
@@ -169,7 +168,6 @@ def picture(
         number,
         encoding="linear" if look.space == "linear" else "code",
         colour=colour,
-        timecode=timecode,
         origin=origin,
     )
 

@@ -73,6 +73,10 @@ class ShotDoc(_Strict):
     refiner: PartDoc
     range: tuple[int, int] | None = None
     """In and out, inclusive source numbers; absent = the whole clip."""
+    handles: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Frames worked on and delivered beyond in and out, at both sides, as far as the clip goes."""
+    grid: Annotated[str, msgspec.Meta(pattern=r"^[1-9]\d{0,5}(/[1-9]\d{0,5})?$")] | None = None
+    """Constant frame rate, such as 24 or 24000/1001, at which a movie is read; absent = its stored frames."""
     between: Literal["blend", "forward"] | None = None
     """Frames between two prompts: both passes blended, or the forward pass alone; absent = its own way."""
     exclusive: bool = False

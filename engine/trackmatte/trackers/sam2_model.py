@@ -141,7 +141,11 @@ class Model:
         if self._side is None:
             return image.to(self.device)
         with torch.cuda.stream(self._side):
-            return image.pin_memory().to(self.device, non_blocking=True)
+            there = image.pin_memory().to(self.device, non_blocking=True)
+        here = torch.cuda.current_stream(self.device)
+        here.wait_stream(self._side)
+        there.record_stream(here)
+        return there
 
     def look(self, rgb: U8) -> Features | torch.Tensor | None:
         """Do ahead of time what pays: on a GPU encode on a second stream, elsewhere scale the frame.

@@ -46,6 +46,8 @@ class Delivery:
     """A file whose sound a delivered movie takes along."""
     start: Fraction = Fraction(0)
     """Seconds from that file's first video frame to the first picture."""
+    cut: tuple[int, int] | None = None
+    """In and out, source numbers; files outside are handles."""
 
     def path(self, number: int, suffix: str) -> Path:
         """Return the file of source frame ``number`` in a sequence."""

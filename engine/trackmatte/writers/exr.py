@@ -52,6 +52,10 @@ class ExrWriter(SequenceWriter):
             self.origin_key: picture.origin,
             **{f"trackmatte:{k}": v for k, v in self.delivery.facts.items()},
         }
+        if picture.timecode is not None:
+            attributes["smpte:TimeCode"] = ("timecode", picture.timecode.packed())
+        if self.delivery.cut:
+            attributes["trackmatte:in"], attributes["trackmatte:out"] = self.delivery.cut
         straight = self.delivery.premultiplied is False
         pixels = picture.pixels if straight else premultiplied(picture)
         if picture.encoding != "data" and picture.alpha is not None:

@@ -21,14 +21,13 @@ from trackmatte import __version__
 from trackmatte.errors import OutputError, UsageError
 from trackmatte.files import atomic, write_error
 from trackmatte.picture import Picture
+from trackmatte.timecode import Timecode
 from trackmatte.writers import Delivery
 from trackmatte.writers.movie_audio import Sound, check_sound
 from trackmatte.writers.movie_pixels import Planes, code_values, movie_frame
 
 REC709, UNSPECIFIED = 1, 2
 """Primaries and transfer as ITU-T H.273 numbers them."""
-DISPLAY = ("sRGB", "Rec.709")
-"""Source colours that hosts may show as Rec.709 video."""
 DROPPING = (Fraction(30000, 1001), Fraction(60000, 1001), Fraction(120000, 1001))
 """Rates that SMPTE ST 12-1 drop-frame timecode is made for."""
 
@@ -159,7 +158,7 @@ class MovieWriter(ABC):
 
     def _tag(self, thing: av.VideoFrame | VideoCodecContext, picture: Picture) -> None:
         """Say what the code values mean; both the file and the ProRes frames in it do."""
-        known = picture.encoding != "code" or picture.space in DISPLAY
+        known = picture.encoding != "code" or picture.colour.coded_for_display
         thing.color_primaries = thing.color_trc = REC709 if known else UNSPECIFIED
         thing.colorspace, thing.color_range = self.matrix, 2 if self.wide else 1
 
@@ -167,14 +166,14 @@ class MovieWriter(ABC):
         """Return the file's metadata."""
         facts = {
             "alpha": alpha_form(picture, self.delivery),
-            "colour": "sRGB code" if picture.encoding == "linear" else picture.space,
+            "colour": _meaning(picture),
             "first frame": str(picture.number),
             **self.delivery.facts,
         }
         about = {
             "comment": "; ".join([f"Trackmatte {__version__}", *(f"{k}: {v}" for k, v in facts.items())])
         }
-        return about if picture.timecode is None else {**about, "timecode": picture.timecode}
+        return about if picture.timecode is None else {**about, "timecode": str(picture.timecode)}
 
     def __enter__(self) -> Self:
         return self
@@ -224,14 +223,21 @@ def alpha_form(picture: Picture, delivery: Delivery) -> str:
     return "premultiplied" if delivery.premultiplied else "straight"
 
 
-def check_timecode(timecode: str | None, rate: Fraction) -> None:
+def _meaning(picture: Picture) -> str:
+    """Return what a movie's colours are: the plate's own code where that can be shown, else sRGB."""
+    if picture.encoding == "linear":
+        return picture.colour.name if picture.colour.coded_for_display else "sRGB"
+    return picture.space
+
+
+def check_timecode(timecode: Timecode | None, rate: Fraction) -> None:
     """Make sure that drop-frame timecode belongs to a rate that has it.
 
     Raises
     ------
     OutputError : it does not.
     """
-    if timecode is not None and ";" in timecode and rate not in DROPPING:
+    if timecode is not None and timecode.drop and rate not in DROPPING:
         raise OutputError(
             f"no movie at {float(rate):.6g} frames per second can hold the drop-frame timecode {timecode}; "
             "deliver an EXR sequence"

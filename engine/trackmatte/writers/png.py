@@ -38,7 +38,7 @@ class PngWriter(SequenceWriter):
             "oiio:ColorSpace": "data" if picture.encoding == "data" else "sRGB",
             "oiio:UnassociatedAlpha": 1,
             "framesPerSecond": str(self.delivery.rate),
-            **({} if picture.timecode is None else {"timecode": picture.timecode}),
+            **({} if picture.timecode is None else {"timecode": str(picture.timecode)}),
             self.origin_key: picture.origin,
         }
         write_image(path, np.rint(self._code(picture) * 65535).astype(np.uint16), about, "uint16")

@@ -57,7 +57,6 @@ def compose(
     *,
     encoding: Encoding = "data",
     colour: Colour = SRGB,
-    timecode: str | None = None,
     origin: str = "",
 ) -> Picture:
     """Return the picture of one frame.
@@ -71,16 +70,16 @@ def compose(
     if preset.name == "multi":
         names = layer_names([m.object for m in mattes])
         pixels = np.stack([m.alpha for m in mattes], axis=-1)
-        return Picture(number, pixels, tuple(f"{n}.A" for n in names), timecode=timecode, origin=origin)
+        return Picture(number, pixels, tuple(f"{n}.A" for n in names), origin=origin)
     if preset.name == "alpha":
-        return Picture(number, first.alpha[..., None], ("A",), timecode=timecode, origin=origin)
+        return Picture(number, first.alpha[..., None], ("A",), origin=origin)
     if preset.name == "matte":
         pixels = np.repeat(first.alpha[..., None], 4, axis=2)
-        return Picture(number, pixels, ("R", "G", "B", "A"), timecode=timecode, origin=origin)
+        return Picture(number, pixels, ("R", "G", "B", "A"), origin=origin)
     if first.foreground is None:
         raise ValueError("a cut-out needs the matte's foreground")
     pixels = np.dstack([first.foreground, first.alpha]).astype(np.float32)
-    return Picture(number, pixels, ("R", "G", "B", "A"), encoding, colour, timecode, origin)
+    return Picture(number, pixels, ("R", "G", "B", "A"), encoding, colour, origin=origin)
 
 
 def layer_names(objects: Sequence[str]) -> list[str]:
