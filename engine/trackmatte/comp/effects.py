@@ -63,8 +63,10 @@ class Effect(Protocol):
 def over(layers: Layers, background: F32) -> F32:
     """Return the subject over another background; solid pixels are the plate's, bit for bit."""
     a = layers.alpha[..., None]
-    mixed = a * layers.foreground + (1 - a) * background
-    return np.where(a == 1, layers.plate, mixed).astype(np.float32)
+    mixed = np.asarray((1 - a) * background, np.float32)
+    mixed += a * layers.foreground
+    np.copyto(mixed, layers.plate, where=a == 1)
+    return mixed
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ F32 = NDArray[np.float32]
 ENOUGH = 0.25
 """Share of known pixels from which on a pixel of a coarser level counts as known."""
 LEAST = 1e-6
-"""Weight below which a pixel says nothing."""
+"""Share of background below which nothing can be told of it."""
+TINY = np.float32(1e-12)
+"""Instead of a weight of 0 in a division."""
 
 
 def unmix(mixed: F32, foreground: F32, alpha: F32) -> F32:
@@ -71,15 +73,16 @@ def fill(image: F32, weight: F32) -> F32:
     (H, W, 3) float32, finite: a mean of known colours, each weighed down by how much it is brighter than
     white, so that a lamp beside the subject does not light up the fill. 0 where nothing is known.
     """
-    finite = np.asarray(np.isfinite(image).all(axis=-1))
+    with np.errstate(invalid="ignore"):
+        finite = np.isfinite(image[..., 0] + image[..., 1] + image[..., 2])
     if not finite.all():
         image, weight = np.where(finite[..., None], image, np.float32(0)), np.where(finite, weight, 0)
     colour, have = image.astype(np.float32), weight.astype(np.float32)
     levels = [(colour, have)]
     while max(have.shape) > 1:
-        say = have / np.maximum(np.abs(colour).max(-1), 1)
+        say = have / _brightness(colour)
         total, said = cv2.pyrDown(colour * say[..., None]), cv2.pyrDown(say)[..., None]
-        colour = np.divide(total, said, out=np.zeros_like(total), where=said > LEAST)
+        colour = total / np.maximum(said, TINY)
         have = np.minimum(cv2.pyrDown(have) / np.float32(ENOUGH), 1)
         levels.append((colour, have))
     colour, have = levels.pop()
@@ -87,5 +90,13 @@ def fill(image: F32, weight: F32) -> F32:
     while levels:
         colour, have = levels.pop()
         above = cv2.pyrUp(out, dstsize=have.shape[::-1])
-        out = above + have[..., None] * (colour - above)
-    return np.where((weight == 1)[..., None], image, out).astype(np.float32)
+        out = np.asarray(above + have[..., None] * (colour - above), np.float32)
+    np.copyto(out, image, where=(weight == 1)[..., None])
+    return out
+
+
+def _brightness(colour: F32) -> F32:
+    """Return the largest channel of every pixel, by absolute value, or 1 where that is more: (h, w)."""
+    high = np.maximum(np.maximum(colour[..., 0], colour[..., 1]), colour[..., 2])
+    low = np.minimum(np.minimum(colour[..., 0], colour[..., 1]), colour[..., 2])
+    return np.asarray(np.maximum(np.maximum(high, -low), np.float32(1)), np.float32)

@@ -66,11 +66,7 @@ class _Mattes:
     def origin(self, number: int) -> str:
         preset, look = self.preset, self.look
         mattes = [self.shot.matte_key(o, number) for o in self.objects]
-        colours = (
-            [look.space, look.foreground, self.shot.clip.identity(), self.shot.clip.colour.identity]
-            if preset.foreground
-            else []
-        )
+        colours = [look.space, look.foreground, self.shot.clip.identity()] if preset.foreground else []
         return digest("picture", VERSION, self.form, preset.name, list(self.objects), mattes, colours, number)
 
     def picture(self, number: int, frame: Frame | None) -> Picture:
