@@ -14,6 +14,7 @@ from trackmatte.cli.work import clip_stem, spans
 from trackmatte.errors import OutputError
 from trackmatte.files import remove_leftovers
 from trackmatte.shot import Look, Shot
+from trackmatte.shot.delivering import refuse
 from trackmatte.writers import WRITERS, Compression, Delivery, Depth
 from trackmatte.writers.presets import PRESETS, preset_named
 
@@ -77,15 +78,20 @@ def run_export(shot: Shot, folder: Path, how: Delivered, *, overwrite: bool, rep
 
     Raises
     ------
-    OutputError : the folder cannot be written, or a file exists.
+    OutputError : the folder cannot be written, or files are in the way: then nothing is written.
     """
     preset, writer_class = preset_named(how.preset), WRITERS.get(how.format)
     check_apart(shot, folder)
     remove_leftovers(folder)
+    look = Look(how.space, how.foreground)
+    together = [shot.objects] if preset.together else [[o] for o in shot.objects]
+    writers = [
+        (objects, writer_class(plan(shot, folder, how, objects, overwrite=overwrite))) for objects in together
+    ]
+    if len(writers) > 1:  # of a single one, `render` sees to it
+        refuse([p for o, w in writers for p in shot.conflicts(w, preset=preset.name, objects=o, look=look)])
     written = []
-    for objects in [shot.objects] if preset.together else [[o] for o in shot.objects]:
-        writer = writer_class(plan(shot, folder, how, objects, overwrite=overwrite))
-        look = Look(how.space, how.foreground)
+    for objects, writer in writers:
         noted = report.follow(shot.render(writer, preset=preset.name, objects=objects, look=look))
         for text in dict.fromkeys(p.note for p in noted):
             report.note(f"frame {spans([p.frame for p in noted if p.note == text])}: {text}")

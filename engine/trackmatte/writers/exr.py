@@ -32,7 +32,7 @@ class ExrWriter(SequenceWriter):
                 f"{', '.join(LOSSLESS)}"
             )
 
-    def _save(self, path: Path, picture: Picture) -> None:
+    def _save(self, path: Path, picture: Picture) -> int:
         rate, aspect = self.delivery.rate, float(self.delivery.pixel_aspect)
         attributes: dict[str, Any] = {
             "compression": self.delivery.compression,
@@ -46,7 +46,9 @@ class ExrWriter(SequenceWriter):
         }
         pixels = picture.pixels if self.delivery.premultiplied is False else premultiplied(picture)
         window = tight_window(pixels) if self.delivery.tight else None
-        write_image(path, pixels, attributes, self.delivery.depth, channels=picture.channels, window=window)
+        return write_image(
+            path, pixels, attributes, self.delivery.depth, channels=picture.channels, window=window
+        )
 
 
 def tight_window(pixels: NDArray[np.float32]) -> tuple[int, int, int, int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -43,27 +45,40 @@ class SequenceWriter(ABC):
     def finished(self, number: int, origin: str) -> bool:
         """Whether the file of frame ``number`` is there, whole, and was made by ``origin``."""
         path = self.delivery.path(number, self.suffix)
+        return self._made_by(path, origin, whole=True)
+
+    def conflicts(self, origins: Mapping[int, str]) -> list[Path]:
+        """Return the files of frames that others made; what an origin made itself may be made again."""
+        if self.delivery.overwrite:
+            return []
+        paths = {self.delivery.path(n, self.suffix): origin for n, origin in origins.items()}
+        return [p for p, origin in paths.items() if os.path.lexists(p) and not self._made_by(p, origin)]
+
+    def _made_by(self, path: Path, origin: str, *, whole: bool = False) -> bool:
+        """Whether a file says that ``origin`` made it, and, if asked, can be read to its last pixel."""
         if not origin or not path.is_file():
             return False
         source = oiio.ImageInput.open(str(path))
         if source is None:
             oiio.geterror()
             return False
-        same = source.spec().get_string_attribute(self.origin_key) == origin
-        whole = same and source.read_image("half") is not None
+        made = source.spec().get_string_attribute(self.origin_key) == origin
+        if made and whole:
+            made = source.read_image("half") is not None
+        source.geterror()
         source.close()
-        return bool(whole)
+        return bool(made)
 
-    def write(self, picture: Picture) -> None:
-        """Write one picture; the same picture gives the same bytes."""
+    def write(self, picture: Picture) -> int:
+        """Write one picture, and return the bytes it adds; the same picture gives the same bytes."""
         path = self.delivery.path(picture.number, self.suffix)
-        if path.exists() and not self.delivery.overwrite:
+        if self.conflicts({picture.number: picture.origin}):
             raise OutputError(f"{path} exists; choose another folder or add --overwrite")
-        self._save(path, picture)
+        return self._save(path, picture)
 
     @abstractmethod
-    def _save(self, path: Path, picture: Picture) -> None:
-        """Write the file atomically."""
+    def _save(self, path: Path, picture: Picture) -> int:
+        """Write the file atomically, and return the bytes it adds."""
 
     def __enter__(self) -> Self:
         return self
