@@ -170,6 +170,7 @@ def write_image(
         ok = out.open(str(temporary), spec) and out.write_image(np.ascontiguousarray(pixels))
         problem = out.geterror()
         if not (out.close() and ok):
+            temporary.touch()
             prove(temporary)
             raise write_error(path, problem or out.geterror() or "the image writer failed")
         after = file_bytes(temporary)

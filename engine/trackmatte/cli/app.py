@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -292,6 +293,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except Exception as e:
+        if isinstance(e, OSError) and e.errno == errno.ENAMETOOLONG:
+            report.error(f"{e.filename}: this name is too long for the file system; choose a shorter one", 2)
+            return 2
         if report.json:  # the traceback follows on standard error
             report.error(f"a bug in Trackmatte, please report it: {type(e).__name__}: {e}", 1)
         raise

@@ -22,7 +22,7 @@ from trackmatte.cli.options import (
     parse_settings,
 )
 from trackmatte.cli.prompts import parse_prompt
-from trackmatte.cli.work import tell_refiner
+from trackmatte.cli.work import check_writable, tell_refiner
 from trackmatte.errors import PromptError, UsageError
 from trackmatte.matte import Matte
 from trackmatte.media import open_clip
@@ -53,6 +53,7 @@ def matte_still(
 ) -> None:
     """Matte one picture. With mam, clicks or a box alone go to SAM 1, as in the paper."""
     report = talk.report()
+    check_writable(out)
     refiner = tell_refiner(refiner, report)
     bare, prefixed = parse_settings(settings)  # there is no tracker that a bare name could mean
     with open_clip(image) as clip:

@@ -162,6 +162,8 @@ def check_writable(folder: Path) -> None:
     ------
     OutputError : it cannot be made or written.
     """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"cannot write into {folder}: it is a file; choose a folder")
     probe = folder / ".trackmatte-probe"
     try:
         folder.mkdir(parents=True, exist_ok=True)

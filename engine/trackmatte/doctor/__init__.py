@@ -1,7 +1,7 @@
 """What is installed and what is not, and what each missing piece would enable.
 
-Importing this needs the standard library alone. Every look is on its own: what fails becomes a finding, so that
-a broken package hides nothing else.
+Importing this needs the standard library alone. Every look is on its own: what fails becomes a finding,
+so that a broken package hides nothing else.
 """
 
 from __future__ import annotations
