@@ -115,8 +115,9 @@ def test_fetch_as_events(capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     events = [json.loads(line) for line in out.splitlines()]
     assert err == ""
-    assert events[-2] == {"event": "progress", "stage": "fetch", "name": MAM, "done": 5000, "total": 5000}
-    assert events[-1]["path"].endswith(f"{MAM}.pth")
+    assert events[-3] == {"event": "progress", "stage": "fetch", "name": MAM, "done": 5000, "total": 5000}
+    assert events[-2]["path"].endswith(f"{MAM}.pth")
+    assert events[-1] == {"event": "done", "code": 0}
     assert run("fetch", "nonsense", "--json") == 2
     assert json.loads(capfd.readouterr().out)["code"] == 2
 

@@ -31,6 +31,7 @@ class ExrWriter(SequenceWriter):
                 f"compression {delivery.compression!r} would change the matte; choose one of: "
                 f"{', '.join(LOSSLESS)}"
             )
+        self._buffer: NDArray[np.float32] | None = None  # made once: at 4K its pages cost as much as its use
 
     def _save(self, path: Path, picture: Picture) -> int:
         rate, aspect = self.delivery.rate, float(self.delivery.pixel_aspect)
@@ -44,7 +45,10 @@ class ExrWriter(SequenceWriter):
             self.origin_key: picture.origin,
             **{f"trackmatte:{k}": v for k, v in self.delivery.facts.items()},
         }
-        pixels = picture.pixels if self.delivery.premultiplied is False else premultiplied(picture)
+        pixels = picture.pixels
+        if self.delivery.premultiplied is not False:
+            pixels = premultiplied(picture, self._buffer)
+            self._buffer = None if pixels is picture.pixels else pixels
         window = tight_window(pixels) if self.delivery.tight else None
         return write_image(
             path, pixels, attributes, self.delivery.depth, channels=picture.channels, window=window

@@ -7,10 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import OpenImageIO as oiio
+from numba import njit
 from numpy.typing import NDArray
 
 from trackmatte.errors import OutputError
@@ -89,11 +90,30 @@ class SequenceWriter(ABC):
         """Nothing: every file was finished by itself."""
 
 
-def premultiplied(picture: Picture) -> NDArray[np.float32]:
-    """Return the pixels with R, G and B multiplied by A; data and pictures without alpha as they are."""
+def premultiplied(picture: Picture, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Return the pixels with R, G and B multiplied by A; data and pictures without alpha as they are.
+
+    Parameters
+    ----------
+    out : an array of the same shape that may take the result.
+    """
     if picture.encoding == "data" or picture.alpha is None:
         return picture.pixels
-    pixels: NDArray[Any] = picture.pixels.copy()
-    colours = [picture.channels.index(c) for c in "RGB" if c in picture.channels]
-    pixels[..., colours] *= picture.alpha[..., None]
-    return np.asarray(pixels, np.float32)
+    pixels = picture.pixels
+    if out is None or out.shape != pixels.shape:
+        out = np.empty_like(pixels)
+    coloured = np.array([c in ("R", "G", "B") for c in picture.channels])
+    _multiply(pixels, picture.channels.index("A"), coloured, out)
+    return out
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _multiply(
+    pixels: NDArray[np.float32], alpha: int, coloured: NDArray[np.bool_], out: NDArray[np.float32]
+) -> None:
+    height, width, channels = pixels.shape
+    for y in range(height):
+        for x in range(width):
+            a = pixels[y, x, alpha]
+            for c in range(channels):
+                out[y, x, c] = pixels[y, x, c] * a if coloured[c] else pixels[y, x, c]
