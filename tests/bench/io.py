@@ -3,8 +3,8 @@
     python -m tests.bench.io [--repeats 15] [--clip CLIP --mask MASK] [--markdown FILE]
 
 Ours and the bare calls (PyAV, OpenImageIO) take turns in one process, so that other work on the machine meets
-both alike. CPU seconds count all threads. An overhead is the median of the ratios of pairs, with its quartiles:
-of wall time against the bare call followed by the same fsync, of CPU time against the bare call alone.
+both alike. CPU seconds count all threads. An overhead is the median of the ratios of pairs, with quartiles;
+wall time goes against the bare call followed by the same fsync, CPU time against the bare call alone.
 """
 
 from __future__ import annotations

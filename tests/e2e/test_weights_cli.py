@@ -79,7 +79,7 @@ def test_list_as_events_and_quiet(capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     events = [json.loads(line) for line in out.splitlines()]
     assert err == ""
-    assert {e["event"] for e in events} == {"weights"}
+    assert {e["event"] for e in events} == {"weights", "done"}
     tiny = next(e for e in events if e["name"] == TINY)
     assert tiny["commercial"] is True
     assert tiny["installed"] == "no"
