@@ -21,6 +21,10 @@ EPOCH = "1970:01:01 00:00:00"
 """Instead of the wall clock, so that the same pixels give the same bytes."""
 PARTIAL = ".trackmatte-partial"
 """Ending of every temporary file, so that leftovers of a killed run are known and match no ``*.exr``."""
+PROOF = 1 << 16
+"""Bytes that must still fit behind a finished file; more than the libraries hold back, and than a block."""
+NAME_BYTES = 255
+"""The longest file name of the usual file systems."""
 
 
 @contextmanager
@@ -31,47 +35,82 @@ def atomic(path: Path) -> Iterator[Path]:
     ------
     OutputError : the file cannot be written; ``path`` is untouched and no leftover stays.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        with temporary.open("rb+") as f:
-            os.fsync(f.fileno())
+        prove(temporary)
         temporary.replace(path)
-    except OutputError:
-        _forget(temporary)
-        raise
-    except OSError as e:
-        _forget(temporary)
-        raise write_error(path, e) from e
-    except BaseException:
-        _forget(temporary)
+    except BaseException as e:
+        with suppress(OSError):  # where the folder has gone there is nothing to tidy up
+            temporary.unlink(missing_ok=True)
+        if isinstance(e, OSError) and not isinstance(e, OutputError):
+            raise write_error(path, e) from e
         raise
 
 
-def _forget(temporary: Path) -> None:
-    """Delete a file if that is possible: its folder may be what failed."""
-    with suppress(OSError):
-        temporary.unlink()
+def prove(file: Path) -> None:
+    """Make sure that what a library wrote is on the disk.
+
+    OpenImageIO 3.2 says nothing when the last kilobytes of an EXR, half of a TIFF or all of a PNG do not fit
+    (measured with limits on the file size); a disk that refused them refuses further bytes as well.
+
+    Raises
+    ------
+    OSError : what the system says to further bytes, or to bringing the file to the disk.
+    """
+    with file.open("rb+", buffering=0) as f:
+        length = f.seek(0, os.SEEK_END)
+        while f.tell() < length + PROOF:
+            f.write(bytes(PROOF))
+        f.truncate(length)
+        os.fsync(f.fileno())
+
+
+def _temporary(path: Path) -> Path:
+    """Return a name that no file system finds too long where it takes the name of ``path``."""
+    ending = f".{os.getpid()}{PARTIAL}"
+    name = path.name
+    while name and len(os.fsencode(f".{name}{ending}")) > NAME_BYTES:
+        name = name[1:]  # what differs within a sequence is at the end
+    return path.with_name(f".{name}{ending}")
+
+
+GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN)
+"""What a write meets where the folder, its disk or its network place is no longer there."""
 
 
 def write_error(path: Path, cause: OSError | str) -> OutputError:
     """Return the one sentence for a failed write to ``path``, naming the way out."""
-    full = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    if not full:
-        full = _free_bytes(path) < 1 << 20
-    if full:
-        return OutputError(
-            f"cannot write {path}: the disk is full; what was finished is kept, "
-            "so free some space and run the same command again"
+    number = cause.errno if isinstance(cause, OSError) else None
+    reason = (cause.strerror or str(cause)) if isinstance(cause, OSError) else cause
+    if number is None and free_bytes(path) < 1 << 20:
+        number = errno.ENOSPC
+    again = "what was finished is kept, so"
+    if number == errno.ENOSPC:
+        text = f"the disk is full; {again} free some space and run the same command again"
+    elif number == errno.EDQUOT:
+        text = f"your quota on this disk is used up; {again} free some space and run the same command again"
+    elif number == errno.EFBIG:
+        text = (
+            "a file of this size is not allowed there (by the file system, or by ulimit -f); "
+            f"{again} raise the limit or choose another disk and run the command again"
         )
-    reason = cause.strerror or str(cause) if isinstance(cause, OSError) else cause
-    return OutputError(f"cannot write {path}: {reason}; choose a folder you may write to")
+    elif number == errno.EIO:
+        text = f"the disk reports an error ({reason}); {again} check the disk and run the same command again"
+    elif number == errno.ENAMETOOLONG:
+        text = "the name is too long for this file system; choose shorter names for the clip or the object"
+    elif number in GONE:
+        text = f"its folder is gone ({reason}); {again} bring it back and run the same command again"
+    else:
+        text = f"{reason}; choose a folder you may write to"
+    return OutputError(f"cannot write {path}: {text}")
 
 
-def _free_bytes(path: Path) -> int:
-    for folder in path.parents:
-        if folder.exists():
+def free_bytes(path: Path) -> int:
+    """Return what the disk of ``path`` can still take, for a file or folder that need not exist yet."""
+    for folder in (path, *path.absolute().parents):
+        with suppress(OSError):
             return shutil.disk_usage(folder).free
     return 1 << 62
 
@@ -90,7 +129,7 @@ def write_image(
     *,
     channels: Sequence[str] = (),
     window: tuple[int, int, int, int] | None = None,
-) -> None:
+) -> int:
     """Write (H, W, C) pixels atomically through OpenImageIO; the suffix chooses the format.
 
     Parameters
@@ -100,6 +139,10 @@ def write_image(
     window : left, top, right, bottom of the pixels to store, half open; None = all of them.
     attributes : OpenImageIO metadata; a (type, value) tuple where the type must be named.
     dtype : what is stored: ``"uint8"``, ``"uint16"``, ``"half"`` or ``"float"``.
+
+    Returns
+    -------
+    How many bytes the disk holds more than before.
 
     Raises
     ------
@@ -119,6 +162,7 @@ def write_image(
             spec.attribute(name, *value)
         else:
             spec.attribute(name, value)
+    before = file_bytes(path)
     with atomic(path) as temporary:
         out = oiio.ImageOutput.create(path.suffix[1:])
         if out is None:
@@ -126,13 +170,30 @@ def write_image(
         ok = out.open(str(temporary), spec) and out.write_image(np.ascontiguousarray(pixels))
         problem = out.geterror()
         if not (out.close() and ok):
+            temporary.touch()
+            prove(temporary)
             raise write_error(path, problem or out.geterror() or "the image writer failed")
+        after = file_bytes(temporary)
+    return after - before
 
 
-def write_array(path: Path, pixels: NDArray[np.float32], info: dict[str, Any]) -> None:
-    """Write one (h, w) float32 plane as a ZIP-compressed TIFF with ``info`` as JSON in its description."""
+def file_bytes(path: Path) -> int:
+    """Return the length of a file in bytes, 0 when there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def write_array(path: Path, pixels: NDArray[np.float32], info: dict[str, Any]) -> int:
+    """Write one (h, w) float32 plane as a ZIP-compressed TIFF with ``info`` as JSON in its description.
+
+    Returns
+    -------
+    How many bytes the disk holds more than before.
+    """
     attributes = {"compression": "zip", "ImageDescription": json.dumps(info, sort_keys=True)}
-    write_image(path, pixels[..., None], attributes, "float")
+    return write_image(path, pixels[..., None], attributes, "float")
 
 
 def read_info(path: Path) -> dict[str, Any] | None:

@@ -120,8 +120,8 @@ def test_json_events_are_one_object_a_line(
     stages = [e["stage"] for e in events if e["event"] == "progress"]
     assert list(dict.fromkeys(stages)) == ["track", "refine", "export"]
     assert stages.count("track") == 6
-    assert events[-1]["event"] == "written"
-    assert events[-1]["frames"] == list(range(1001, 1007))
+    assert [e["event"] for e in events[-2:]] == ["written", "done"]
+    assert events[-2]["frames"] == list(range(1001, 1007))
     assert run("matte", "nothing.mp4", *BOX, "--out", tmp_path / "p", "--json", *FAKE) == 3
     error = json.loads(capfd.readouterr().out.splitlines()[-1])
     assert error["event"] == "error"

@@ -79,7 +79,7 @@ def test_list_as_events_and_quiet(capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     events = [json.loads(line) for line in out.splitlines()]
     assert err == ""
-    assert {e["event"] for e in events} == {"weights"}
+    assert {e["event"] for e in events} == {"weights", "done"}
     tiny = next(e for e in events if e["name"] == TINY)
     assert tiny["commercial"] is True
     assert tiny["installed"] == "no"
@@ -115,8 +115,9 @@ def test_fetch_as_events(capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     events = [json.loads(line) for line in out.splitlines()]
     assert err == ""
-    assert events[-2] == {"event": "progress", "stage": "fetch", "name": MAM, "done": 5000, "total": 5000}
-    assert events[-1]["path"].endswith(f"{MAM}.pth")
+    assert events[-3] == {"event": "progress", "stage": "fetch", "name": MAM, "done": 5000, "total": 5000}
+    assert events[-2]["path"].endswith(f"{MAM}.pth")
+    assert events[-1] == {"event": "done", "code": 0}
     assert run("fetch", "nonsense", "--json") == 2
     assert json.loads(capfd.readouterr().out)["code"] == 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from trackmatte import __version__
+from trackmatte.cli import doctor
 from trackmatte.cli import shot as shot_commands
 from trackmatte.cli import weights as weights_commands
 from trackmatte.cli.colorspaces import colorspaces
@@ -23,6 +25,7 @@ from trackmatte.cli.options import (
     Handles,
     InputColorspace,
     MaskOption,
+    NoSpaceCheck,
     ObjectOption,
     OnError,
     Overwrite,
@@ -39,7 +42,7 @@ from trackmatte.cli.options import (
 )
 from trackmatte.cli.prompts import parse_prompt
 from trackmatte.cli.qc import qc
-from trackmatte.cli.report import Report
+from trackmatte.cli.report import Report, Terminated, terminating
 from trackmatte.cli.serve import serve, web
 from trackmatte.cli.still import matte_still
 from trackmatte.cli.train import train_refiner
@@ -80,7 +83,7 @@ again to go on."""
 EPILOGUE = """Exit codes: 0 done; 1 a bug; 2 wrong usage; 3 the clip or a frame of it cannot be read;
 4 a prompt is contradictory, outside the frame or selects nothing; 5 the shot file is damaged, newer or does
 not fit; 6 the output cannot be written; 7 a part is not installed; 8 the
-GPU's memory does not suffice; 130 interrupted, can be resumed."""
+GPU's memory does not suffice; 130 interrupted, 143 terminated: both can be resumed."""
 
 app = App(
     name="trackmatte",
@@ -123,6 +126,7 @@ def matte(
     on_error: OnError = "stop",
     how: Delivered = Delivered(),  # noqa: B008
     overwrite: Overwrite = False,
+    no_space_check: NoSpaceCheck = False,
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
     """Do everything in one go: select, track, refine, and write one file per frame."""
@@ -145,7 +149,7 @@ def matte(
         grid=grid,
         on_error=on_error,
     ) as shot:
-        shot.doc.steady = steady
+        shot.doc.steady, shot.cache.space_check = steady, not no_space_check
         number = frame if frame is not None else shot.numbers(handles=False)[0]
         prompt = parse_prompt(number, obj, shot.clip.size, point=point, box=box, scribble=scribble, mask=mask)
         if not prompt.selects:
@@ -186,6 +190,12 @@ app.command(matte_still, name="matte-still")
 app.command(train_refiner, name="train-refiner")
 
 
+@app.command(name="doctor")
+def doctor_command(*, talk: Talk = Talk()) -> None:  # noqa: B008
+    """Say what is installed and what is not, what each missing piece is for, and how to get it."""
+    doctor.run(as_json=talk.json, quiet=talk.quiet)
+
+
 @app.command
 def track(
     shot: ShotFile,
@@ -202,19 +212,28 @@ def track(
     fresh: Annotated[
         bool, Parameter(negative="", help="Recompute up-to-date masks as well, but no locked ones.")
     ] = False,
+    no_space_check: NoSpaceCheck = False,
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
     """Compute the masks that are missing or stale, and say which frames changed."""
     span = parse_range(frames) if frames else None
     with Shot.open(shot) as opened:
+        opened.cache.space_check = not no_space_check
         run_track(opened, talk.report(), span, direction, fresh=fresh)
 
 
 @app.command
-def refine(shot: ShotFile, /, *, talk: Talk = Talk()) -> None:  # noqa: B008
+def refine(
+    shot: ShotFile,
+    /,
+    *,
+    no_space_check: NoSpaceCheck = False,
+    talk: Talk = Talk(),  # noqa: B008
+) -> None:
     """Refine the masks into mattes where they are missing or stale."""
     report = talk.report()
     with Shot.open(shot) as opened:
+        opened.cache.space_check = not no_space_check
         report.follow(opened.matte())
         tell_skipped(opened, report)
 
@@ -227,11 +246,13 @@ def export(
     out: Annotated[Path, Parameter(name="--out", help="Folder for the delivery.")],
     how: Delivered = Delivered(),  # noqa: B008
     overwrite: Overwrite = False,
+    no_space_check: NoSpaceCheck = False,
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
     """Write the mattes, or cut-outs, as sequences numbered like the source or as movies."""
     report = talk.report()
     with Shot.open(shot) as opened:
+        opened.cache.space_check = not no_space_check
         check_apart(opened, out)
         check_writable(out)
         for line in run_export(opened, out, how, overwrite=overwrite, report=report):
@@ -274,7 +295,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     report = Report(json_events="--json" in words, quiet="--quiet" in words)
     try:
-        app(words, exit_on_error=False, print_error=not report.json, help_on_error=False)
+        with terminating():
+            app(words, exit_on_error=False, print_error=not report.json, help_on_error=False)
     except CycloptsError as e:
         if report.json:
             report.error(str(e), 2)
@@ -282,9 +304,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TrackmatteError as e:
         report.error(str(e), e.exit_code)
         return e.exit_code
-    except KeyboardInterrupt:
-        report.error("interrupted; run the same command again to go on", 130)
-        return 130
+    except KeyboardInterrupt as e:
+        code = 143 if isinstance(e, Terminated) else 130
+        report.error("interrupted; run the same command again to go on", code)
+        return code
     except BrokenPipeError:
         return 0
+    except Exception as e:
+        if isinstance(e, OSError) and e.errno == errno.ENAMETOOLONG:
+            report.error(f"{e.filename}: this name is too long for the file system; choose a shorter one", 2)
+            return 2
+        if report.json:  # the traceback follows on standard error
+            report.error(f"a bug in Trackmatte, please report it: {type(e).__name__}: {e}", 1)
+        raise
+    report.event("done", code=0)
     return 0

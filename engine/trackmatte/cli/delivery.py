@@ -76,7 +76,7 @@ def run_export(shot: Shot, folder: Path, how: Delivered, *, overwrite: bool, rep
 
     Raises
     ------
-    OutputError : the folder cannot be written, or a file exists.
+    OutputError : the folder cannot be written, or files are in the way: then nothing is written.
     """
     look, make = Look(how.space, how.foreground), partial(how.delivery, folder)
     written = []

@@ -161,6 +161,15 @@ InputColorspace = Annotated[
 Overwrite = Annotated[
     bool, Parameter(name="--overwrite", negative="", group=HOW, help="Replace files that are already there.")
 ]
+NoSpaceCheck = Annotated[
+    bool,
+    Parameter(
+        name="--no-space-check",
+        negative="",
+        group=HOW,
+        help="Go on until the disk is full, not only while the rest looks as if it will fit.",
+    ),
+]
 
 
 @Parameter(name="*")

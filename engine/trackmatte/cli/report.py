@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -15,6 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from trackmatte.progress import Progress
+
+
+class Terminated(KeyboardInterrupt):
+    """A SIGTERM, treated like Ctrl-C."""
 
 
 class Report:
@@ -55,8 +60,8 @@ class Report:
     def follow(self, steps: Iterator[Progress]) -> list[Progress]:
         """Run a pass to its end, showing where it is; return the steps that carried a note.
 
-        The first Ctrl-C lets the frame in hand finish and then raises KeyboardInterrupt, with
-        everything finished so far on disk; the second raises at once.
+        The first Ctrl-C or SIGTERM lets the frame in hand finish and then raises KeyboardInterrupt or
+        Terminated, with everything finished so far on disk; the second raises at once.
         """
         noted = []
         with _gentle_interrupt() as interrupted, self._bars() as bars:
@@ -80,7 +85,7 @@ class Report:
                     bars.update(task, completed=p.done, fps=p.fps, frame=p.frame)
                 if interrupted:
                     steps.close()  # type: ignore[attr-defined]
-                    raise KeyboardInterrupt
+                    raise interrupted[0]
         return noted
 
     @contextmanager
@@ -101,17 +106,40 @@ class Report:
 
 
 @contextmanager
-def _gentle_interrupt() -> Iterator[list[bool]]:
-    """Turn the first SIGINT into an entry of the yielded list; the second one raises."""
-    seen: list[bool] = []
+def _gentle_interrupt() -> Iterator[list[type[KeyboardInterrupt]]]:
+    """Turn the first SIGINT or SIGTERM into an entry of the yielded list; the second one raises."""
+    seen: list[type[KeyboardInterrupt]] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        kind = Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        if seen:
+            raise kind
+        seen.append(kind)
+
+    with handling(handle, signal.SIGINT, signal.SIGTERM):
+        yield seen
+
+
+@contextmanager
+def terminating() -> Iterator[None]:
+    """Raise Terminated at a SIGTERM, so that everything is closed in order."""
 
     def handle(_signal: int, _frame: FrameType | None) -> None:
-        if seen:
-            raise KeyboardInterrupt
-        seen.append(True)
+        raise Terminated
 
-    old = signal.signal(signal.SIGINT, handle)
+    with handling(handle, signal.SIGTERM):
+        yield
+
+
+@contextmanager
+def handling(handle: Callable[[int, FrameType | None], None], *signals: signal.Signals) -> Iterator[None]:
+    """Let ``handle`` take some signals; only the main thread can, elsewhere they stay as they are."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    old = {s: signal.signal(s, handle) for s in signals}
     try:
-        yield seen
+        yield
     finally:
-        signal.signal(signal.SIGINT, old)
+        for s, before in old.items():
+            signal.signal(s, before)

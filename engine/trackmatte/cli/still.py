@@ -31,6 +31,7 @@ from trackmatte.refiners import REFINERS
 from trackmatte.refiners.mam import MamRefiner
 from trackmatte.shot import Look
 from trackmatte.shot.delivering import coloured, picture
+from trackmatte.shot.exporting import check_writable
 from trackmatte.trackers import TRACKERS
 from trackmatte.writers import WRITERS
 from trackmatte.writers.presets import preset_named
@@ -55,6 +56,7 @@ def matte_still(
 ) -> None:
     """Matte one picture. With mam, clicks or a box alone go to SAM 1, as in the paper."""
     report = talk.report()
+    check_writable(out)
     refiner = tell_refiner(refiner, report)
     bare, prefixed = parse_settings(settings)  # there is no tracker that a bare name could mean
     with open_clip(image, input_colorspace) as clip:

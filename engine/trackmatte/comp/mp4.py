@@ -31,12 +31,12 @@ class Mp4Writer(MovieWriter):
             raise UsageError("mp4 is for a quick look, without sound; leave out --audio or choose prores")
         super().__init__(delivery)
 
-    def write(self, picture: Picture) -> None:
-        """Write the next picture; the first one opens the file."""
+    def write(self, picture: Picture) -> int:
+        """Write the next picture and return the bytes the file grew by; the first one opens it."""
         w, h = picture.size
         if w < 2 or h < 2:
             raise UsageError(f"{w} x {h} pictures are too small for mp4; choose --format png")
-        super().write(replace(picture, pixels=picture.pixels[: h // 2 * 2, : w // 2 * 2]))
+        return super().write(replace(picture, pixels=picture.pixels[: h // 2 * 2, : w // 2 * 2]))
 
     def _planes(self, rgb: Any, alpha: Any) -> Planes:  # noqa: ARG002
         luma, *chroma = luma_chroma(rgb, 8)

@@ -225,6 +225,10 @@ class ShotBook:
         """
         found = self.cache.read(self._finished, obj, number)
         if found is None:
+            if not self.cache.root.is_dir():
+                raise ShotError(
+                    f"{self.cache.root} is gone; bring it back, or run: trackmatte track {self.path}"
+                )
             raise ShotError(
                 f"frame {number} of {obj!r} has no matte yet; run: trackmatte track and trackmatte refine "
                 f"on {self.path}"

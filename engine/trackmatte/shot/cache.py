@@ -14,8 +14,17 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from trackmatte.files import atomic, read_array, read_info, remove_leftovers, write_array, write_bytes
+from trackmatte.files import (
+    atomic,
+    file_bytes,
+    read_array,
+    read_info,
+    remove_leftovers,
+    write_array,
+    write_bytes,
+)
 from trackmatte.trackers import Arrays
+from trackmatte.writers.space import Room
 
 Stage = Literal["track", "forward", "matte", "steady"]
 """``track``: final masks; ``forward``: one-sided masks waiting for the backward pass; ``matte``: alpha;
@@ -44,6 +53,17 @@ class FrameCache:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.space_check = True
+        """Whether a pass stops early when the disk will not hold the rest."""
+
+    def room(self, files: int) -> Room:
+        """Return what watches the folder while a pass writes ``files`` frames into it.
+
+        Raises
+        ------
+        OutputError : the folder cannot be made, or there is no room at all.
+        """
+        return Room(self.root, files, estimate=self.space_check)
 
     def path(self, stage: Stage, obj: str, number: int) -> Path:
         """Return the file of one frame."""
@@ -64,13 +84,16 @@ class FrameCache:
 
     def write(
         self, stage: Stage, obj: str, number: int, plane: NDArray[np.float32], info: dict[str, Any]
-    ) -> None:
-        """Write one frame atomically; ``info["key"]`` is its hash."""
-        write_array(self.path(stage, obj, number), plane, info)
+    ) -> int:
+        """Write one frame atomically, and return the bytes it adds; ``info["key"]`` is its hash."""
+        return write_array(self.path(stage, obj, number), plane, info)
 
-    def drop(self, stage: Stage, obj: str, number: int) -> None:
-        """Forget one frame that is of no more use."""
-        self.path(stage, obj, number).unlink(missing_ok=True)
+    def drop(self, stage: Stage, obj: str, number: int) -> int:
+        """Forget one frame that is of no more use, and return the bytes that this frees."""
+        path = self.path(stage, obj, number)
+        freed = file_bytes(path)
+        path.unlink(missing_ok=True)
+        return freed
 
     def states(self, obj: str, direction: str) -> list[int]:
         """Return the frame indices after which the state of an object's pass was kept."""

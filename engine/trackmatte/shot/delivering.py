@@ -6,11 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 
 from trackmatte.color import Colour, unit
+from trackmatte.errors import OutputError
 from trackmatte.frame import Frame
 from trackmatte.matte import Matte
 from trackmatte.media import decode_ahead
@@ -22,6 +24,7 @@ from trackmatte.shot.cache import digest
 from trackmatte.writers import Writer
 from trackmatte.writers.behind import WriteBehind
 from trackmatte.writers.presets import Preset, compose
+from trackmatte.writers.space import Room
 
 VERSION = "1"
 """Changes whenever the same mattes and plate give other pictures."""
@@ -99,6 +102,7 @@ def write_pictures(
     there = [n for n in shot.numbers() if n not in shot.skipped()]
     numbers = there if writer.sequence else list(range(there[0], there[-1] + 1))
     origins = {n: pictures.origin(n) for n in there}
+    refuse(writer.conflicts(origins))
     wanted = [n for n in numbers if not writer.finished(n, origins.get(n, ""))]
     if not writer.sequence and wanted:
         wanted = numbers
@@ -106,15 +110,47 @@ def write_pictures(
     if not wanted:
         yield Progress(stage, done, done, numbers[-1], 0.0, 0, "the files are up to date: none was written")
         return
+    room = Room(
+        Path(writer.target).parent,
+        len(wanted),
+        whole=not writer.sequence,
+        estimate=shot.cache.space_check,
+    )
     with writer, WriteBehind() as writes:
         for number, frame in _frames(shot, wanted, decode=pictures.decodes):
+            room.check_there()
             known = number in origins
             made = pictures.picture(number, frame) if known else pictures.empty(number)
             note = "" if known else "the clip has no such frame: left empty"
-            writes.put(partial(writer.write, replace(made, timecode=shot.timecode(number))))
+            made = replace(made, timecode=shot.timecode(number))
+            writes.put(room.guard(partial(writer.write, made)), made.pixels.nbytes)
             worked += 1
             done += 1
             yield Progress(stage, done, len(numbers), number, time.monotonic() - begin, worked, note)
+
+
+def conflicts(
+    shot: ShotBook, writer: Writer, preset: Preset, objects: Sequence[str], look: Look
+) -> list[Path]:
+    """Return the files that are in the way of a delivery: there, not its own, and not to be replaced."""
+    there = [n for n in shot.numbers() if n not in shot.skipped()]
+    pictures = _Mattes(shot, writer.form, preset, objects, look)
+    return writer.conflicts({n: pictures.origin(n) for n in there})
+
+
+def refuse(paths: Sequence[Path]) -> None:
+    """Stop before anything is written where files are in the way.
+
+    Raises
+    ------
+    OutputError : there are some.
+    """
+    if paths:
+        more = f" and {len(paths) - 1} more files are" if len(paths) > 1 else " is"
+        raise OutputError(
+            f"nothing was written: {paths[0]}{more} in the way (made by other settings or another program, "
+            "or damaged); choose another folder, or replace them with --overwrite"
+        )
 
 
 def _frames(shot: ShotBook, numbers: Sequence[int], *, decode: bool) -> Iterator[tuple[int, Frame | None]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from trackmatte.errors import OutputError
 from trackmatte.files import remove_leftovers
 from trackmatte.progress import Progress
-from trackmatte.shot.delivering import Look
+from trackmatte.shot.delivering import Look, refuse
 from trackmatte.shot.shot import Shot
 from trackmatte.writers import WRITERS, Delivery, Writer
 from trackmatte.writers.presets import Preset, preset_named
@@ -39,6 +39,8 @@ def exports(
 ) -> Iterator[Export]:
     """Yield the parts of a delivery, one per object unless the preset takes them together.
 
+    Nothing is written where files of any part are in the way.
+
     Parameters
     ----------
     form : registered name of the writer.
@@ -50,13 +52,19 @@ def exports(
     OutputError : the folder holds the plate, or a movie exists.
     """
     chosen, writer_class = preset_named(preset), WRITERS.get(form)
+    parts = []
     for objects in [shot.objects] if chosen.together else [[o] for o in shot.objects]:
         stem = "_".join([clip_stem(shot.doc.source.path), *([] if chosen.together else objects)])
         delivery = filled(make(stem), shot, objects, chosen, overwrite=overwrite, audio=audio)
         check_apart(shot, delivery.folder)
         remove_leftovers(delivery.folder)
         writer = writer_class(delivery)
-        yield Export(tuple(objects), writer, shot.render(writer, preset=preset, objects=objects, look=look))
+        steps = shot.render(writer, preset=preset, objects=objects, look=look)
+        parts.append(Export(tuple(objects), writer, steps))
+    if len(parts) > 1:  # of a single one, `render` sees to it
+        found = [shot.conflicts(p.writer, preset=preset, objects=p.objects, look=look) for p in parts]
+        refuse([path for paths in found for path in paths])
+    yield from parts
 
 
 def filled(
@@ -117,6 +125,8 @@ def check_writable(folder: Path) -> None:
     ------
     OutputError : it cannot be made or written.
     """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"cannot write into {folder}: it is a file; choose a folder")
     probe = folder / ".trackmatte-probe"
     try:
         folder.mkdir(parents=True, exist_ok=True)

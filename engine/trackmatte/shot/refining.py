@@ -68,11 +68,13 @@ def refine_frames(
         return
     begin, worked = time.monotonic(), 0
     frames = clip.frames(min(wanted), max(wanted) + 1)
+    room = cache.room(sum(map(len, wanted.values())))
     with WriteBehind() as writes:
         for frame in decode_ahead(f for f in frames if f.index in wanted):
             for obj, key in wanted[frame.index].items():
                 mask = read_mask(cache, obj, frame.index, frame.number)
                 if mask is None:
+                    room.check_there()
                     continue
                 if obj in rivals:
                     others = {o: read_mask(cache, o, frame.index, frame.number) for o in rivals if o != obj}
@@ -82,7 +84,8 @@ def refine_frames(
                 strokes = min(hair.get(obj, ()), key=lambda s: abs(s.index - frame.index), default=None)
                 brushed = strokes.on(frame.size, bounds_of(mask)) if strokes else None
                 matte = refiner.refine(frame, mask, brushed, regions.get(obj))
-                writes.put(partial(cache.write, "matte", obj, frame.number, matte.alpha, {"key": key}))
+                write = partial(cache.write, "matte", obj, frame.number, matte.alpha, {"key": key})
+                writes.put(room.guard(write), matte.alpha.nbytes)
             worked += 1
             yield Progress("refine", worked, len(wanted), frame.number, time.monotonic() - begin, worked)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace as dataclass_replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from trackmatte.refiners import REFINERS, Refiner
 from trackmatte.refiners.region import bounds_of
 from trackmatte.shot.book import ShotBook
 from trackmatte.shot.cache import digest
-from trackmatte.shot.delivering import Look, deliver
+from trackmatte.shot.delivering import Look, conflicts, deliver
 from trackmatte.shot.plan import Job
 from trackmatte.shot.prompts import merge
 from trackmatte.shot.refining import Hair, read_mask, refine_frames
@@ -25,7 +26,7 @@ from trackmatte.shot.steadying import steady_frames
 from trackmatte.shot.tracking import Direction, TrackRun
 from trackmatte.trackers import TRACKERS, Arrays, Tracker
 from trackmatte.writers import Writer
-from trackmatte.writers.presets import preset_named
+from trackmatte.writers.presets import Preset, preset_named
 
 
 class Shot(ShotBook):
@@ -177,14 +178,28 @@ class Shot(ShotBook):
         ------
         UsageError : there is no such preset, or it takes one object only.
         ShotError : a frame has no matte.
-        OutputError : it cannot be written.
+        OutputError : files are in the way, or it cannot be written.
         """
+        yield from deliver(self, writer, *self._chosen(preset, objects), look)
+
+    def conflicts(
+        self,
+        writer: Writer,
+        *,
+        preset: str = "matte",
+        objects: Sequence[str] | None = None,
+        look: Look = Look(),  # noqa: B008 (frozen)
+    ) -> list[Path]:
+        """Return the files that `render` with the same arguments would stop at."""
+        return conflicts(self, writer, *self._chosen(preset, objects), look)
+
+    def _chosen(self, preset: str, objects: Sequence[str] | None) -> tuple[Preset, list[str]]:
         chosen, names = preset_named(preset), list(self.objects if objects is None else objects)
         if not names or (len(names) > 1 and not chosen.together):
             raise UsageError(
                 f"the preset {preset} holds one object, not {len(names)}; name one, or take multi"
             )
-        yield from deliver(self, writer, chosen, names, look)
+        return chosen, names
 
     def status(self) -> list[ObjectStatus]:
         """Return where each object stands between in and out."""

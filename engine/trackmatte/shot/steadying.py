@@ -29,6 +29,14 @@ def steady_frames(
     if not wanted:
         return
     begin, worked = time.monotonic(), 0
+    room = cache.room(sum(map(len, wanted.values())))
+
+    def keep(obj: str, index: int, alpha: NDArray[np.float32]) -> None:
+        key = wanted.get(index, {}).get(obj)
+        if key is not None:
+            write = partial(cache.write, "steady", obj, clip.numbers[index], alpha, {"key": key})
+            writes.put(room.guard(write), alpha.nbytes)
+
     with WriteBehind() as writes:
         for first, last in stretches(sorted(wanted), clip.length):
             filters: dict[str, Steady] = {}
@@ -38,10 +46,12 @@ def steady_frames(
                 objects = {o for i in (-1, 0, 1) for o in wanted.get(frame.index + i, ())}
                 for obj in sorted(objects):
                     found = cache.read("matte", obj, frame.number)
-                    if found is not None:
+                    if found is None:
+                        room.check_there()
+                    else:
                         steady = filters.setdefault(obj, Steady(strength))
                         for index, alpha in steady.push(frame.index, rgb, found[0]):
-                            _keep(clip, cache, wanted, obj, index, alpha, writes)
+                            keep(obj, index, alpha)
                 if frame.index - 1 in wanted:
                     ready.append(frame.index - 1)
                 for index in ready:
@@ -51,7 +61,7 @@ def steady_frames(
                 ready.clear()
             for obj, steady in filters.items():
                 for index, alpha in steady.finish():
-                    _keep(clip, cache, wanted, obj, index, alpha, writes)
+                    keep(obj, index, alpha)
             if last in wanted:
                 worked += 1
                 number = clip.numbers[last]
@@ -68,17 +78,3 @@ def stretches(wanted: list[int], length: int) -> list[tuple[int, int]]:
         else:
             result.append((low, high))
     return result
-
-
-def _keep(
-    clip: FrameSource,
-    cache: FrameCache,
-    wanted: Mapping[int, Mapping[str, str]],
-    obj: str,
-    index: int,
-    alpha: NDArray[np.float32],
-    writes: WriteBehind,
-) -> None:
-    key = wanted.get(index, {}).get(obj)
-    if key is not None:
-        writes.put(partial(cache.write, "steady", obj, clip.numbers[index], alpha, {"key": key}))

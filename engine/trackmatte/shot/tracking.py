@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Literal
 
@@ -90,6 +90,7 @@ class TrackRun:
             return
         self._begin, self._worked, self._left = time.monotonic(), 0, len(todo)
         self._total = self._left
+        self._room = self.cache.room(sum(len(n) for needs in self.needs.values() for n in needs.values()))
         self.prepare()
         for way in ("forward", "backward"):
             legs = [leg for obj, need in self.needs[way].items() for leg in self._legs(obj, way, need)]
@@ -205,10 +206,10 @@ class TrackRun:
             if not job.one_sided(mask.index) and self.direction != "both":
                 side: Literal["left", "right"] = "left" if way == "forward" else "right"
                 key = str(job.keys[mask.index].one_sided(side))
-            writes.put(lambda: self._write("track", key, mask, steady))
+            self._put(writes, mask, lambda: self._write("track", key, mask, steady))
             return
         if way == "forward":
-            writes.put(lambda: self._write("forward", key, mask, steady))
+            self._put(writes, mask, lambda: self._write("forward", key, mask, steady))
             return
         half = self.cache.read("forward", job.object, number)
         if half is not None and half[1].get("key") == key:
@@ -220,13 +221,16 @@ class TrackRun:
             steady = min(seen, default=None)
         blended = mask
 
-        def finish() -> None:
-            self._write("track", key, blended, steady)
-            self.cache.drop("forward", job.object, number)
+        def finish() -> int:
+            grown = self._write("track", key, blended, steady)
+            return grown - self.cache.drop("forward", job.object, number)
 
-        writes.put(finish)
+        self._put(writes, blended, finish)
 
-    def _write(self, stage: Literal["track", "forward"], key: str, mask: Mask, steady: float | None) -> None:
+    def _put(self, writes: WriteBehind, mask: Mask, write: Callable[[], int]) -> None:
+        writes.put(self._room.guard(write), mask.logits.nbytes)
+
+    def _write(self, stage: Literal["track", "forward"], key: str, mask: Mask, steady: float | None) -> int:
         # Half precision is far below what a mask knows, and keeps the files small.
         logits = mask.logits.clip(-64, 64).astype(np.float16).astype(np.float32)
         number = self.clip.numbers[mask.index]
@@ -245,7 +249,7 @@ class TrackRun:
             before = self.cache.info(stage, mask.object, number)
             if before is None or before.get("content") != content:
                 self.changed[mask.object].add(number)
-        self.cache.write(stage, mask.object, number, logits, info)
+        return self.cache.write(stage, mask.object, number, logits, info)
 
     def _progress(self, number: int, masks: Sequence[Mask]) -> Progress:
         lost = [m.object for m in masks if m.score < LOST and m.object in self.jobs]

@@ -88,8 +88,21 @@ class Writer(Protocol):
         """Whether the file of frame ``number`` is there, readable, and was made by ``origin``."""
         ...
 
-    def write(self, picture: Picture) -> None:
+    def conflicts(self, origins: Mapping[int, str]) -> list[Path]:
+        """Return the files in the way: there, and not to be replaced by what these origins make.
+
+        Parameters
+        ----------
+        origins : frame number -> hash of all that makes its picture.
+        """
+        ...
+
+    def write(self, picture: Picture) -> int | None:
         """Write one picture.
+
+        Returns
+        -------
+        How many bytes the disk holds more than before, or None where that cannot be told.
 
         Raises
         ------

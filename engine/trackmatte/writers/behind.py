@@ -2,50 +2,76 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from queue import Queue
-from threading import Thread
+from threading import Condition, Thread
 from types import TracebackType
 
 
 class WriteBehind:
-    """Runs write jobs in order on one thread; the caller waits when ``depth`` are pending.
+    """Runs write jobs in order on one thread; the caller waits while too much is pending.
+
+    Parameters
+    ----------
+    depth : most jobs that are pending, the running one among them.
+    limit : most bytes that they hold together; a single larger job runs alone.
 
     A job's error is raised in the caller at its next ``put``, ``flush`` or exit, once; jobs after a
     failed one are dropped, so nothing is written past a gap.
     """
 
-    def __init__(self, depth: int = 4) -> None:
-        self._jobs: Queue[Callable[[], object] | None] = Queue(maxsize=depth)
+    def __init__(self, depth: int = 4, limit: int = 256 << 20) -> None:
+        self.depth, self.limit = depth, limit
+        self._jobs: deque[tuple[Callable[[], object], int]] = deque()
+        self._held = 0
+        self._pending = 0
+        self._ends = False
         self._error: BaseException | None = None
         self._failed = False
+        self._changed = Condition()
         self._thread = Thread(target=self._run, name="trackmatte-write", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._jobs or self._ends)
+                if not self._jobs:
+                    return
+                job, size = self._jobs.popleft()
             try:
                 if not self._failed:
                     job()
             except BaseException as e:
                 self._error, self._failed = e, True
-            finally:
-                self._jobs.task_done()
-        self._jobs.task_done()
+            del job  # with what it holds, before its room is given away
+            with self._changed:
+                self._pending -= 1
+                self._held -= size
+                self._changed.notify_all()
 
     def _raise(self) -> None:
         error, self._error = self._error, None
         if error is not None:
             raise error
 
-    def put(self, job: Callable[[], object]) -> None:
-        """Queue a write; blocks while ``depth`` are pending."""
+    def _room(self, size: int) -> bool:
+        return self._pending == 0 or (self._pending < self.depth and self._held + size <= self.limit)
+
+    def put(self, job: Callable[[], object], size: int = 0) -> None:
+        """Queue a write that holds ``size`` bytes; blocks while too much is pending."""
         self._raise()
-        self._jobs.put(job)
+        with self._changed:
+            self._changed.wait_for(lambda: self._room(size))
+            self._jobs.append((job, size))
+            self._pending += 1
+            self._held += size
+            self._changed.notify_all()
 
     def flush(self) -> None:
         """Wait until everything queued is on disk."""
-        self._jobs.join()
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending == 0)
         self._raise()
 
     def __enter__(self) -> WriteBehind:
@@ -54,8 +80,14 @@ class WriteBehind:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish what is queued and stop; a write error is raised unless another is on its way."""
-        self._jobs.put(None)
+        """Finish what is queued and stop.
+
+        A write error is raised unless an interruption is on its way; it comes before any other error, whose
+        cause it is likely to be.
+        """
+        with self._changed:
+            self._ends = True
+            self._changed.notify_all()
         self._thread.join()
-        if error is None:
+        if error is None or isinstance(error, Exception):
             self._raise()

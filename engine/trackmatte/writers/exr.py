@@ -38,8 +38,9 @@ class ExrWriter(SequenceWriter):
             raise UsageError(
                 f"there is no compression {delivery.compression!r}; choose one of: {', '.join(LOSSLESS)}"
             )
+        self._buffer: NDArray[np.float32] | None = None  # made once: at 4K its pages cost as much as its use
 
-    def _save(self, path: Path, picture: Picture) -> None:
+    def _save(self, path: Path, picture: Picture) -> int:
         rate, aspect = self.delivery.rate, float(self.delivery.pixel_aspect)
         attributes: dict[str, Any] = {
             "compression": self.delivery.compression,
@@ -56,14 +57,18 @@ class ExrWriter(SequenceWriter):
             attributes["smpte:TimeCode"] = ("timecode", picture.timecode.packed())
         if self.delivery.cut:
             attributes["trackmatte:in"], attributes["trackmatte:out"] = self.delivery.cut
-        straight = self.delivery.premultiplied is False
-        pixels = picture.pixels if straight else premultiplied(picture)
+        pixels, straight = picture.pixels, self.delivery.premultiplied is False
+        if not straight:
+            pixels = premultiplied(picture, self._buffer)
+            self._buffer = None if pixels is picture.pixels else pixels
         if picture.encoding != "data" and picture.alpha is not None:
             attributes["trackmatte:alpha"] = "straight" if straight else "premultiplied"
         if self.delivery.depth == "half":
             pixels = np.clip(pixels, -LARGEST, LARGEST)
         window = tight_window(pixels) if self.delivery.tight else None
-        write_image(path, pixels, attributes, self.delivery.depth, channels=picture.channels, window=window)
+        return write_image(
+            path, pixels, attributes, self.delivery.depth, channels=picture.channels, window=window
+        )
 
 
 def tight_window(pixels: NDArray[np.float32]) -> tuple[int, int, int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -77,7 +77,7 @@ class MovieWriter(ABC):
             check_sound(delivery.audio)
         self._open_files = ExitStack()
         self._movie: OutputContainer | None = None
-        self._count = 0
+        self._count = self._size = 0
 
     @property
     def _label(self) -> str:
@@ -103,8 +103,12 @@ class MovieWriter(ABC):
         """Never: a movie is written as one."""
         return False
 
-    def write(self, picture: Picture) -> None:
-        """Write the next picture; the first one opens the file."""
+    def conflicts(self, origins: Mapping[int, str]) -> list[Path]:  # noqa: ARG002
+        """Return the movie, if it is there and not to be replaced."""
+        return [self.path] if self.path.exists() and not self.delivery.overwrite else []
+
+    def write(self, picture: Picture) -> int:
+        """Write the next picture and return the bytes the file grew by; the first one opens it."""
         rgb, alpha = code_values(picture, premultiplied=bool(self.delivery.premultiplied))
         if (picture.encoding == "data") == (self.delivery.holds in ("colour", "opaque")):
             raise ValueError(f"a delivery that holds {self.delivery.holds} got {picture.encoding} pictures")
@@ -122,6 +126,13 @@ class MovieWriter(ABC):
             self._count += 1
             if self._sound is not None:
                 self._sound.write(self._out, self._count / self.delivery.rate)
+            return self._growth(Path(self._out.name))
+
+    def _growth(self, temporary: Path) -> int:
+        """Return the bytes that the file grew by; encoders that look ahead make it only later."""
+        before = self._size
+        self._size = temporary.stat().st_size if temporary.exists() else 0
+        return self._size - before
 
     @abstractmethod
     def _planes(self, rgb: Any, alpha: Any) -> Planes:

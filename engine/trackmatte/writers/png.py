@@ -32,7 +32,7 @@ class PngWriter(SequenceWriter):
         if delivery.holds == "layers":
             raise UsageError(LAYERS)
 
-    def _save(self, path: Path, picture: Picture) -> None:
+    def _save(self, path: Path, picture: Picture) -> int:
         about = {
             "Software": f"Trackmatte {__version__}",
             "oiio:ColorSpace": "data" if picture.encoding == "data" else "sRGB",
@@ -41,7 +41,7 @@ class PngWriter(SequenceWriter):
             **({} if picture.timecode is None else {"timecode": str(picture.timecode)}),
             self.origin_key: picture.origin,
         }
-        write_image(path, np.rint(self._code(picture) * 65535).astype(np.uint16), about, "uint16")
+        return write_image(path, np.rint(self._code(picture) * 65535).astype(np.uint16), about, "uint16")
 
     def _code(self, picture: Picture) -> NDArray[np.float32]:
         """Return (H, W, C) of code values in [0, 1]."""

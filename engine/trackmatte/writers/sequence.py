@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import OpenImageIO as oiio
+from numba import njit
 from numpy.typing import NDArray
 
 from trackmatte.errors import OutputError, UsageError
@@ -45,27 +48,40 @@ class SequenceWriter(ABC):
     def finished(self, number: int, origin: str) -> bool:
         """Whether the file of frame ``number`` is there, whole, and was made by ``origin``."""
         path = self.delivery.path(number, self.suffix)
+        return self._made_by(path, origin, whole=True)
+
+    def conflicts(self, origins: Mapping[int, str]) -> list[Path]:
+        """Return the files of frames that others made; what an origin made itself may be made again."""
+        if self.delivery.overwrite:
+            return []
+        paths = {self.delivery.path(n, self.suffix): origin for n, origin in origins.items()}
+        return [p for p, origin in paths.items() if os.path.lexists(p) and not self._made_by(p, origin)]
+
+    def _made_by(self, path: Path, origin: str, *, whole: bool = False) -> bool:
+        """Whether a file says that ``origin`` made it, and, if asked, can be read to its last pixel."""
         if not origin or not path.is_file():
             return False
         source = oiio.ImageInput.open(str(path))
         if source is None:
             oiio.geterror()
             return False
-        same = source.spec().get_string_attribute(self.origin_key) == origin
-        whole = same and source.read_image("half") is not None
+        made = source.spec().get_string_attribute(self.origin_key) == origin
+        if made and whole:
+            made = source.read_image("half") is not None
+        source.geterror()
         source.close()
-        return bool(whole)
+        return bool(made)
 
-    def write(self, picture: Picture) -> None:
-        """Write one picture; the same picture gives the same bytes."""
+    def write(self, picture: Picture) -> int:
+        """Write one picture, and return the bytes it adds; the same picture gives the same bytes."""
         path = self.delivery.path(picture.number, self.suffix)
-        if path.exists() and not self.delivery.overwrite:
+        if self.conflicts({picture.number: picture.origin}):
             raise OutputError(f"{path} exists; choose another folder or add --overwrite")
-        self._save(path, picture)
+        return self._save(path, picture)
 
     @abstractmethod
-    def _save(self, path: Path, picture: Picture) -> None:
-        """Write the file atomically."""
+    def _save(self, path: Path, picture: Picture) -> int:
+        """Write the file atomically, and return the bytes it adds."""
 
     def __enter__(self) -> Self:
         return self
@@ -76,11 +92,30 @@ class SequenceWriter(ABC):
         """Nothing: every file was finished by itself."""
 
 
-def premultiplied(picture: Picture) -> NDArray[np.float32]:
-    """Return the pixels with R, G and B multiplied by A; data and pictures without alpha as they are."""
+def premultiplied(picture: Picture, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Return the pixels with R, G and B multiplied by A; data and pictures without alpha as they are.
+
+    Parameters
+    ----------
+    out : an array of the same shape that may take the result.
+    """
     if picture.encoding == "data" or picture.alpha is None:
         return picture.pixels
-    pixels: NDArray[Any] = picture.pixels.copy()
-    colours = [picture.channels.index(c) for c in "RGB" if c in picture.channels]
-    pixels[..., colours] *= picture.alpha[..., None]
-    return np.asarray(pixels, np.float32)
+    pixels = picture.pixels
+    if out is None or out.shape != pixels.shape:
+        out = np.empty_like(pixels)
+    coloured = np.array([c in ("R", "G", "B") for c in picture.channels])
+    _multiply(pixels, picture.channels.index("A"), coloured, out)
+    return out
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _multiply(
+    pixels: NDArray[np.float32], alpha: int, coloured: NDArray[np.bool_], out: NDArray[np.float32]
+) -> None:
+    height, width, channels = pixels.shape
+    for y in range(height):
+        for x in range(width):
+            a = pixels[y, x, alpha]
+            for c in range(channels):
+                out[y, x, c] = pixels[y, x, c] * a if coloured[c] else pixels[y, x, c]

@@ -1,0 +1,143 @@
+"""Where output goes and what is there already: files in the way, damaged files, signals, names."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+from pathlib import Path
+
+import OpenEXR
+import pytest
+
+from tests import disc
+from tests.e2e.test_cli import BOX, FAKE, run, start
+from tests.e2e.test_faults import FRAMES, Capture, check_whole, delivered, fails
+
+
+@pytest.fixture(scope="module")
+def plates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return disc.write_frames(tmp_path_factory.mktemp("plates"), FRAMES, (96, 64))
+
+
+@pytest.fixture
+def shot(plates: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "s" / "plate.shot.json"
+    assert run("shot", "new", path, plates, *FAKE) == 0
+    assert run("shot", "add", path, *BOX) == 0
+    assert run("shot", "add", path, *BOX, "--object", "other") == 0
+    assert run("track", path, "--quiet") == run("refine", path, "--quiet") == 0
+    return path
+
+
+def test_all_files_in_the_way_are_found_before_the_first_is_written(
+    shot: Path, tmp_path: Path, capfd: Capture
+) -> None:
+    out = tmp_path / "e"
+    out.mkdir()
+    foreign = {f"plate_other.{n}.exr": b"mine" for n in (1003, 1009)}
+    for name, data in foreign.items():
+        (out / name).write_bytes(data)
+    fails(
+        ("export", shot, "--out", out),
+        capfd,
+        "nothing was written",
+        "plate_other.1003.exr and 1 more files are",
+    )
+    assert {f.name: f.read_bytes() for f in out.iterdir()} == foreign  # nor those of the first object
+    assert run("export", shot, "--out", out, "--overwrite", "--quiet") == 0
+    assert len(delivered(out)) == 2 * FRAMES
+    fails(("export", shot, "--out", out, "--compression", "none"), capfd, "and 19 more files are in the way")
+    check_whole(out)
+
+
+def test_damaged_files_of_the_same_delivery_are_made_again(
+    shot: Path, tmp_path: Path, capfd: Capture
+) -> None:
+    out = tmp_path / "e"
+    assert run("export", shot, "--out", out) == 0
+    before = delivered(out)
+    cut, torn = out / "plate_subject.1002.exr", out / "plate_other.1007.exr"
+    cut.write_bytes(before[cut.name][:-150])
+    data = bytearray(before[torn.name])
+    data[-400:-300] = bytes(100)
+    torn.write_bytes(data)
+    assert run("export", shot, "--out", out, "--quiet") == 0
+    assert delivered(out) == before
+    cut.write_bytes(b"")  # says nothing of who made it
+    fails(("export", shot, "--out", out), capfd, "plate_subject.1002.exr is in the way")
+    assert cut.read_bytes() == b""
+
+
+# -- signals --------------------------------------------------------------------------------------------
+
+
+LONG = 150
+"""Frames, so many that a signal after the first dozen always finds the export at work."""
+
+
+def test_signals_at_any_moment_of_an_export(tmp_path: Path) -> None:
+    clip = disc.write_frames(tmp_path / "plates", LONG, (64, 48))
+    shot = tmp_path / "s" / "plate.shot.json"
+    assert run("matte", clip, *BOX, "--out", shot.parent, *FAKE, "--quiet") == 0
+    whole, out = tmp_path / "whole", tmp_path / "e"
+    assert run("export", shot, "--out", whole, "--quiet") == 0
+    rng = random.Random(5)
+    done = 0
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        process = start("export", shot, "--out", out, "--json")
+        assert process.stdout is not None
+        after = rng.randrange(1, 12)
+        for line in process.stdout:
+            after -= '"progress"' in line
+            if not after:
+                process.send_signal(number)
+                break
+        said, err = process.communicate(timeout=120)
+        assert process.returncode == code, err
+        assert "run the same command again" in said.splitlines()[-1]
+        for f in out.glob("*"):
+            with OpenEXR.File(str(f), separate_channels=True) as exr:
+                assert exr.channels()["A"].pixels.shape == (48, 64)
+        assert done < len(list(out.iterdir())) < LONG
+        done = len(list(out.iterdir()))
+    assert run("export", shot, "--out", out, "--quiet") == 0
+    assert delivered(out) == delivered(whole)
+
+
+# -- where output goes ----------------------------------------------------------------------------------
+
+
+def test_output_among_the_plates_or_onto_a_file(plates: Path, tmp_path: Path, capfd: Capture) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(plates.parent, own)
+    before = sorted(own.iterdir())
+    (tmp_path / "link").symlink_to(own)
+    for out in (own, tmp_path / "link", own / "sub" / ".."):
+        fails(("matte", own, *BOX, "--out", out, "--overwrite", *FAKE), capfd, "the plate's own images")
+    assert sorted(p for p in own.iterdir() if p.name != "sub") == before
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    fails(("matte", own, *BOX, "--out", taken, *FAKE), capfd, "is a file")
+    assert taken.read_text() == "mine"
+    still = plates.parent / "plate.1001.png"
+    fails(("matte-still", still, *BOX, "--out", taken, "--refiner", "none"), capfd, "taken")
+    assert run("matte", own, *BOX, "--out", tmp_path / ("x" * 300), *FAKE) == 2
+    assert "too long" in capfd.readouterr().err
+    words = ("matte", own, *BOX, "--object", "o" * 250, "--range", "1001-1002", *FAKE)
+    assert run(*words, "--out", tmp_path / "long") == 2
+    assert "too long" in capfd.readouterr().err
+    assert not delivered(tmp_path / "long")
+
+
+@pytest.mark.parametrize("name", ["a b%04d#?ü", "%d", "####", "漢字 (1)"])
+def test_any_folder_name_will_do(name: str, plates: Path, tmp_path: Path) -> None:
+    own = tmp_path / f"{name} plates"
+    shutil.copytree(plates.parent, own)
+    out = tmp_path / name
+    assert run("matte", own, *BOX, "--out", out, "--range", "1001-1002", *FAKE, "--quiet") == 0
+    assert len(delivered(out)) == 2
+    movie = out / f"{name}.mp4"
+    shot = next(out.glob("*.shot.json"))
+    assert run("sheet", shot, "--out", out / f"{name}.png", "--movie", movie, "--quiet") == 0
+    assert movie.stat().st_size > 500
