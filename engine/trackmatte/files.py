@@ -76,7 +76,7 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{name}{ending}")
 
 
-GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN)
+GONE = (errno.ENOENT, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN)
 """What a write meets where the folder, its disk or its network place is no longer there."""
 
 
@@ -100,6 +100,11 @@ def write_error(path: Path, cause: OSError | str) -> OutputError:
         text = f"the disk reports an error ({reason}); {again} check the disk and run the same command again"
     elif number == errno.ENAMETOOLONG:
         text = "the name is too long for this file system; choose shorter names for the clip or the object"
+    elif number == errno.ENOTDIR:
+        text = (
+            f"its folder is gone, or part of its path is a file ({reason}); {again} bring it back and run "
+            "the same command again, or choose a folder you may write to"
+        )
     elif number in GONE:
         text = f"its folder is gone ({reason}); {again} bring it back and run the same command again"
     else:

@@ -34,6 +34,7 @@ def test_names_are_listed_with_their_families(capsys: pytest.CaptureFixture[str]
     assert [line for line in listed.splitlines() if line.split() == ["ACES", "ACEScg"]]
     assert run("colorspaces", "logc", "--json") == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert events.pop()["event"] == "done"
     assert [(e["name"], e["family"]) for e in events] == [(LOGC, "Input/ARRI"), ("ARRI LogC4", "Input/ARRI")]
     assert run("colorspaces", "nothing like it") == 2
     assert "no colour space" in capsys.readouterr().err.lower()

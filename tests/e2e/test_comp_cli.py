@@ -173,10 +173,10 @@ def test_events_say_what_was_written(place: Path, capfd: pytest.CaptureFixture[s
     words = ("comp", "hero.shot.json", "--effect", "checker", "--out", "o", "--json")
     assert run(*words) == 0
     events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    assert events[-1]["event"] == "written"
-    assert events[-1]["frames"] == list(FRAMES)
+    assert [e["event"] for e in events[-2:]] == ["written", "done"]
+    assert events[-2]["frames"] == list(FRAMES)
     assert {e["stage"] for e in events if e["event"] == "progress"} == {"comp"}
-    assert str(place / "o") not in events[-1]["pattern"]
+    assert str(place / "o") not in events[-2]["pattern"]
 
 
 def test_a_quick_look_plays(place: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import OpenEXR
 import pytest
 
-from tests import disc, media_maker
+from tests import counters, disc
 from tests.movies import read_movie, read_sound
 from tests.unit.test_movie_sound import heard_at, source
 from trackmatte.cli import main
@@ -33,7 +33,7 @@ def test_a_movie_with_sound_from_the_in_point_on(tmp_path: Path) -> None:
     (movie,) = (out / "mov").iterdir()
     assert movie.name == "clip_subject_cutout_straight.mov"
     got, archive = list(read_movie(movie)), list(read_movie(out / "clip_subject.mkv"))
-    assert [media_maker.read_counter(g.rgb) for g in got] == list(range(30, 65))
+    assert [counters.read_counter(g.rgb) for g in got] == list(range(30, 65))
     assert len(archive) == 35
     for n, kept, shown in zip(range(30, 65), archive, got, strict=True):
         with OpenEXR.File(str(out / "exr" / f"clip_subject.{n:04d}.exr"), separate_channels=True) as f:

@@ -79,7 +79,7 @@ def test_events_count_and_quiet(shot: Path, capfd: pytest.CaptureFixture[str]) -
         "doubt": 1.0,
         "reasons": ["subject lost"],
     }
-    assert [e["event"] for e in events] == ["doubt", "written", "written"]
+    assert [e["event"] for e in events] == ["doubt", "written", "written", "done"]
     assert run("qc", shot, "--count", 1) == 0
     assert "1 more" in capfd.readouterr().err
     assert run("qc", shot, "--quiet") == 0

@@ -266,7 +266,7 @@ def test_web_opens_the_page_with_a_token_that_no_request_carries(
     monkeypatch.setattr("webbrowser.open", opened.append)
     assert code(ask(client, "GET", "/", drop="authorization")) == (404, "not_found")
     assert main(["web", str(clip), "--tracker", "fake", "--json"]) == 0
-    page = json.loads(capsys.readouterr().out.splitlines()[-1])
+    page = json.loads(capsys.readouterr().out.splitlines()[-2])
     assert opened == [page["url"]]
     base, _, fragment = page["url"].partition("#")
     assert base == f"http://127.0.0.1:{client.address.port}/"

@@ -155,7 +155,7 @@ def test_full_disk_keeps_what_came(server: Server, folder: Path) -> None:
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, limit[1]))
     try:
-        with pytest.raises(OutputError, match=r"disk is full.*run the same command again"):
+        with pytest.raises(OutputError, match=r"size is not allowed there .*run the command again"):
             weights.fetch(TINY)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)

@@ -225,13 +225,11 @@ class ShotBook:
         """
         found = self.cache.read(self._finished, obj, number)
         if found is None:
-            if not self.cache.root.is_dir():
-                raise ShotError(
-                    f"{self.cache.root} is gone; bring it back, or run: trackmatte track {self.path}"
-                )
+            there = self.cache.root.is_dir()
+            lost = "" if there else f" ({self.cache.root} is not there: if it was, bring it back)"
             raise ShotError(
                 f"frame {number} of {obj!r} has no matte yet; run: trackmatte track and trackmatte refine "
-                f"on {self.path}"
+                f"on {self.path}{lost}"
             )
         return Matte(self._index[number], obj, found[0])
 
