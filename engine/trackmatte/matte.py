@@ -19,4 +19,5 @@ class Matte:
     alpha: NDArray[np.float32]
     """(H, W) in [0, 1], linear coverage, origin top-left."""
     foreground: NDArray[np.float32] | None = None
-    """(H, W, 3) linear, straight (unpremultiplied) foreground colour, or None when not asked for."""
+    """(H, W, 3) straight (unpremultiplied) colour of the subject alone, in light unless the plate's own
+    values were asked for; None when not asked for."""

@@ -13,12 +13,14 @@ import pymatting
 import pytest
 
 from tests import disc
+from tests.movies import read_movie
 from trackmatte.cli import main
 from trackmatte.errors import UsageError
 from trackmatte.files import write_image
 from trackmatte.prompt import Box, Prompt
 from trackmatte.shot import Look, Shot
-from trackmatte.writers import Delivery
+from trackmatte.timecode import Timecode
+from trackmatte.writers import WRITERS, Delivery
 from trackmatte.writers.exr import ExrWriter
 
 SIZE = (64, 40)
@@ -106,6 +108,33 @@ def test_every_source_preset_and_range(
             assert sorted(channels) == CHANNELS[preset]
             alpha = shot.read_matte("hero", n).alpha.astype(np.float16)
             np.testing.assert_array_equal(channels.get("A", channels.get("hero.A")), alpha)
+
+
+ERROR = {"prores": 0.0012, "ffv1": 1e-5, "vp9": 0.04}
+"""Largest error of alpha after decoding, as the delivery pages promise."""
+
+
+@pytest.mark.parametrize("preset", ["matte", "alpha", "cutout"])
+@pytest.mark.parametrize("form", list(ERROR))
+@pytest.mark.parametrize("source", ["movie", "png", "exr", "still"])
+def test_every_source_as_a_movie_keeps_every_frame_in_its_place(
+    shots: dict[str, Path], tmp_path: Path, source: str, form: str, preset: str
+) -> None:
+    with Shot.open(shots[source]) as shot:
+        holds = "colour" if preset == "cutout" else "matte"
+        writer = WRITERS.get(form)(Delivery(tmp_path, "out", rate=shot.clip.rate, holds=holds))
+        steps = list(shot.render(writer, preset=preset, objects=["hero"]))
+        numbers = shot.numbers()
+        got = list(read_movie(Path(writer.target)))
+        assert [p.frame for p in steps] == list(range(numbers[0], numbers[-1] + 1))
+        assert len(got) == len(steps)
+        for step, frame in zip(steps, got, strict=True):
+            if step.frame in numbers:
+                alpha = shot.read_matte("hero", step.frame).alpha
+            else:  # the clip has no such frame
+                assert "left empty" in step.note
+                alpha = np.zeros(SIZE[::-1])
+            assert np.abs(frame.alpha - alpha).max() <= ERROR[form]
 
 
 def deliver(shot: Shot, folder: Path, look: Look, **how: Any) -> list[dict[str, np.ndarray]]:
@@ -213,6 +242,41 @@ def test_png_cutout_is_straight_srgb(shots: dict[str, Path], tmp_path: Path) -> 
         core = alpha == 1
         plate = shot.clip[0].rgb[core].astype(np.float64) / 255
         assert np.abs(bgra[..., 2::-1][core] / 65535 - plate).max() < 1e-4
+
+
+def test_one_frames_cutout_is_what_is_delivered(shots: dict[str, Path], tmp_path: Path) -> None:
+    for source in ("png", "exr"):
+        with Shot.open(shots[source]) as shot:
+            straight = deliver(shot, tmp_path / source, Look(), premultiplied=False, depth="float")
+            matte = shot.read_cutout("hero", shot.numbers()[2])
+            assert matte.foreground is not None
+            np.testing.assert_array_equal(stack(straight[2]), matte.foreground)
+            np.testing.assert_array_equal(straight[2]["A"], matte.alpha)
+
+
+def test_timecode_is_carried_and_advanced_over_gaps(tmp_path: Path) -> None:
+    for number in (1001, 1002, 1004):
+        at = Timecode.parse("01:00:00:23", Fraction(24)).advanced(number - 1001)
+        rgb = disc.plate_at(number - 1001, SIZE).astype(np.float32) / 255
+        about = {"framesPerSecond": ("rational", (24, 1)), "smpte:TimeCode": ("timecode", at.packed())}
+        write_image(tmp_path / "plates" / f"p.{number}.exr", rgb, about, "half")
+    words = ("--box", "0.1,0.1,0.9,0.9", "--tracker", "fake", "--refiner", "none")
+    assert (
+        run(
+            "matte",
+            tmp_path / "plates" / "p.####.exr",
+            *words,
+            "--out",
+            tmp_path / "o",
+            "--range",
+            "1002-1004",
+        )
+        == 0
+    )
+    for number, expected in ((1002, (0, 1, 0)), (1004, (0, 1, 2))):
+        with OpenEXR.File(str(tmp_path / "o" / f"p_subject.{number}.exr")) as f:
+            stamp = f.header()["timeCode"]
+        assert (stamp.hours, (stamp.minutes, stamp.seconds, stamp.frame)) == (1, expected)
 
 
 def test_rate_survives(shots: dict[str, Path], tmp_path: Path) -> None:

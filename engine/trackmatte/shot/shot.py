@@ -11,13 +11,14 @@ import numpy as np
 
 from trackmatte.errors import PromptError, ShotError, UsageError
 from trackmatte.mask import Mask
+from trackmatte.matte import Matte
 from trackmatte.progress import Progress
 from trackmatte.prompt import Prompt
 from trackmatte.refiners import REFINERS, Refiner
 from trackmatte.refiners.region import bounds_of
 from trackmatte.shot.book import ShotBook
 from trackmatte.shot.cache import digest
-from trackmatte.shot.delivering import Look, conflicts, deliver
+from trackmatte.shot.delivering import Look, coloured, conflicts, deliver
 from trackmatte.shot.plan import Job
 from trackmatte.shot.prompts import merge
 from trackmatte.shot.refining import Hair, read_mask, refine_frames
@@ -181,6 +182,17 @@ class Shot(ShotBook):
         OutputError : files are in the way, or it cannot be written.
         """
         yield from deliver(self, writer, *self._chosen(preset, objects), look)
+
+    def read_cutout(self, obj: str, number: int, look: Look = Look()) -> Matte:  # noqa: B008 (frozen)
+        """Return the matte of one frame with its straight foreground, (H, W, 3) as ``look`` says.
+
+        Raises
+        ------
+        ShotError : it is not there; the message says what to run.
+        FrameError : the plate cannot be decoded.
+        """
+        matte = self.read_matte(obj, number)
+        return coloured(matte, self.clip[matte.index], look)
 
     def conflicts(
         self,
