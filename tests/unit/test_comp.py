@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tests import disc
 from tests.counters import read_counter
 from tests.media_maker import encode_counter, write_counters, write_image
-from trackmatte.color import REC2020, SRGB, standard
+from trackmatte.color import REC2020, SRGB, colour_named, standard
 from trackmatte.comp import (
     Blur,
     Checker,
@@ -198,7 +198,8 @@ def test_several_subjects_leave_no_seam_where_they_touch() -> None:
 def test_colours() -> None:
     green = parse_colour("#00ff80")
     assert green is not None
-    assert green.colour == pytest.approx((0, 1, 0.21586), abs=1e-4)
+    assert green.colour == pytest.approx((0, 1, 128 / 255))
+    assert green.at(0, SRGB)[0, 0] == pytest.approx((0, 1, 0.21586), abs=1e-4)
     light = parse_colour("4,0.5,0")
     assert light is not None
     assert light.colour == (4, 0.5, 0)
@@ -405,3 +406,15 @@ def test_objects_that_are_not_there(shot: Shot, tmp_path: Path) -> None:
     with pytest.raises(ShotError, match="no matte yet"):
         render(shot, tmp_path / "o", Blur())
     assert not (tmp_path / "o").exists()
+
+
+def test_a_background_coded_for_display_keeps_its_code_values_on_any_such_plate(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+    write_image(tmp_path / "back.png", picture)
+    plate = colour_named("Rec.709")
+    assert plate != SRGB
+    green = parse_colour("#30b140")
+    assert green is not None
+    np.testing.assert_allclose(plate.encode(green.at(0, plate))[0, 0] * 255, [0x30, 0xB1, 0x40], atol=0.05)
+    back = open_background(tmp_path / "back.png", (16, 12), [0])
+    np.testing.assert_allclose(plate.encode(back.at(0, plate)) * 255, picture, atol=0.05)

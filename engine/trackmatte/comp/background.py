@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -48,11 +48,11 @@ class Background(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """One colour, linear."""
+    """One colour."""
 
     colour: tuple[float, float, float]
     space: Colour | None = None
-    """Whose light it is; None = the plate's."""
+    """Whose code values they are; None = they are the plate's light."""
 
     @property
     def key(self) -> list[object]:
@@ -61,11 +61,22 @@ class Flat:
 
     def at(self, number: int, plate: Colour) -> F32:  # noqa: ARG002
         """Return (1, 1, 3)."""
-        light = np.array(self.colour, np.float32).reshape(1, 1, 3)
-        return light if self.space is None else converted(light, self.space, plate)
+        values = np.array(self.colour, np.float32).reshape(1, 1, 3)
+        return values if self.space is None else light_behind(values, self.space, plate)
 
     def close(self) -> None:
         """Do nothing: a colour reads from nowhere."""
+
+
+def light_behind(values: NDArray[Any], source: Colour, plate: Colour) -> F32:
+    """Return (H, W, 3) code values of another picture as light in the plate's linear space.
+
+    Two pictures that are both coded for display are looked at by their code values, whatever their curves
+    are called: so these stay what they are when the composite is coded as the plate is.
+    """
+    if source.coded_for_display and plate.coded_for_display:
+        return plate.linear(values)
+    return converted(source.linear(values), source, plate)
 
 
 def parse_colour(text: str) -> Flat | None:
@@ -78,8 +89,7 @@ def parse_colour(text: str) -> Flat | None:
     if text.startswith("#"):
         if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
             raise UsageError(f"{text!r} is no colour; write #rrggbb, e.g. #00b140, or linear R,G,B")
-        code = np.array([[[int(text[i : i + 2], 16) for i in (1, 3, 5)]]], np.uint8)
-        r, g, b = SRGB.linear(code)[0, 0].tolist()
+        r, g, b = (int(text[i : i + 2], 16) / 255 for i in (1, 3, 5))
         return Flat((r, g, b), SRGB)
     parts = text.split(",")
     if len(parts) != 3:
@@ -170,7 +180,8 @@ class ClipBackground:
         index = self.index(number)
         if self._made is None or self._made[:2] != (index, plate):
             frame = self._read(index)
-            light = np.nan_to_num(converted(frame.linear(), frame.colour, plate), nan=0, posinf=0, neginf=0)
+            light = light_behind(frame.rgb, frame.colour, plate)
+            light = np.nan_to_num(light, nan=0, posinf=0, neginf=0)
             self._made = index, plate, scaled(light, self.size, self.fit)
         return self._made[2]
 

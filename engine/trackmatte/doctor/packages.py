@@ -55,7 +55,11 @@ import json, sys
 found = {"packages": {}}
 for name in sys.argv[1:]:
     try:
-        __import__(name)
+        if name == "segment_anything":  # the refiner goes around its parts that need torchvision
+            from trackmatte.refiners.sam1 import load_modeling
+            load_modeling()
+        else:
+            __import__(name)
         found["packages"][name] = ""
     except BaseException as e:
         found["packages"][name] = " ".join(f"{type(e).__name__}: {e}".split())[:200]

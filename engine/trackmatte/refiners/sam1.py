@@ -49,7 +49,7 @@ def build_sam(size: Size) -> Any:
     ------
     MissingPartError : the package is not installed.
     """
-    modeling, side = _modeling(), size.image // 16
+    modeling, side = load_modeling(), size.image // 16
     encoder = modeling.ImageEncoderViT(
         depth=size.depth,
         embed_dim=size.width,
@@ -94,7 +94,7 @@ def load_sam(size: Size, checkpoint: Path) -> Any:
     return sam.eval()
 
 
-def _modeling() -> ModuleType:
+def load_modeling() -> ModuleType:
     """Import the package's models without its predictor, which needs torchvision."""
     if importlib.util.find_spec("torchvision") is not None:
         return importlib.import_module("segment_anything.modeling")
