@@ -182,7 +182,7 @@ class Client:
             with _Answer(self, OPERATIONS["events"], {"job": job}, {"after": after}, 4 * HEARTBEAT) as answer:
                 for line in answer.lines():
                     value = wire.parse(line)
-                    kind = EVENTS.get(value.get("event")) if isinstance(value, dict) else None
+                    kind = EVENTS.get(str(value.get("event"))) if isinstance(value, dict) else None
                     if kind is not None:
                         yield wire.decode(kind, value)
         except _Broken:

@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +76,16 @@ def measure(client: Client, folder: Path, clips: dict[str, Path], count: int) ->
             ("at random", rng.permutation(count).tolist()),
         ):
             shot = opened(client, folder / f"{name} {way}.shot.json", clip)
-            row(f"{name} | {way}", times(lambda n: client.frame(shot.shot, n, 960), order))
+            show = partial(client.frame, shot.shot, width=960)
+            row(f"{name} | {way}", times(show, order))
             if way == "at random":
-                row(f"{name} | again", times(lambda n: client.frame(shot.shot, n, 960), order))
+                row(f"{name} | again", times(show, order))
     print("\n| clip | hover | median, ms | p90, ms |\n|---|---|---:|---:|")
     for name in clips:
         shot = client.open_shot(str(folder / f"{name} forward.shot.json"))
         for what, prompt in (("click", click), ("box", box)):
             asked = [m.Preview(prompt(float(x), float(y))) for x, y in rng.uniform(0.3, 0.7, (21, 2))]
-            row(f"{name} | {what}", times(lambda p: client.preview(shot.shot, p), asked)[1:])
+            row(f"{name} | {what}", times(partial(client.preview, shot.shot), asked)[1:])
 
 
 def opened(client: Client, path: Path, clip: Path) -> m.ShotState:
