@@ -64,8 +64,8 @@ def wait_for(happened: Callable[[], Any], seconds: float = 20.0) -> Any:
 
 def new_shot(client: Client, folder: Path, clip: Path, **more: Any) -> m.ShotState:
     """Make a shot with the test's tracker and no refiner."""
-    path = str(folder / f"{os.urandom(4).hex()}.shot.json")
-    return client.create_shot(m.CreateShot(path, str(clip), **{"tracker": "fake", "refiner": "none", **more}))
+    usual = {"path": str(folder / f"{os.urandom(4).hex()}.shot.json"), "tracker": "fake", "refiner": "none"}
+    return client.create_shot(m.CreateShot(clip=str(clip), **{**usual, **more}))
 
 
 def prompted(client: Client, folder: Path, clip: Path, **more: Any) -> m.ShotState:

@@ -21,6 +21,7 @@ from tests.engines import ask, code, command, prompted, started, wait_for
 from trackmatte.cli import main
 from trackmatte.server import app
 from trackmatte.server.run import Running, private_folder, running, serve
+from trackmatte.shot import Shot
 from trackmatte_client import Address, Client, EngineDied, EngineError, Job, engine
 from trackmatte_client.protocol import messages as m
 from trackmatte_client.protocol.events import ProgressEvent
@@ -139,6 +140,26 @@ def test_an_engine_that_nobody_needs_ends(tmp_path: Path, runtime: Path) -> None
             client.hello()
     with started(tmp_path) as client:  # the job of two seconds, which nobody followed, was not cut off
         assert client.open_shot(shot.path).objects[0].tracked == ((0, 19),)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")
+def test_signals_end_an_engine_as_its_users_do(tmp_path: Path, runtime: Path) -> None:
+    clip = disc.write_movie(tmp_path / "disc.mp4", FRAMES)
+    kept = 0
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with started(tmp_path, sleep=0.05) as client:
+            process = engine._children[-1]
+            path = str(tmp_path / "a.shot.json")
+            shot = client.open_shot(path) if kept else prompted(client, tmp_path, clip, path=path)
+            job = Job(client, client.track(shot.shot, m.TrackFrames(fresh=True)).job)
+            seen: list[object] = []
+            wait_for(lambda j=job, s=seen: steps(j, s) >= 3)
+            process.send_signal(number)
+            assert process.wait(20) == 0
+            assert not (runtime / "engine.json").exists()
+            kept = steps(job, seen)
+    with Shot.open(path) as shot_file:
+        assert 3 <= len(shot_file.status()[0].tracked) < FRAMES
 
 
 def test_a_port_that_is_taken_is_named(runtime: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,13 +6,16 @@ import errno
 import json
 import os
 import secrets
+import signal
 import socket
 import stat
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from filelock import FileLock, Timeout
@@ -75,10 +78,24 @@ def serve(*, port: int = 0, idle: float = IDLE, ready: Callable[[Running], None]
         lock.release()
 
 
+class _Server(uvicorn.Server):
+    """Lets the jobs end as soon as a signal comes, not when the last connection has closed."""
+
+    def __init__(self, engine: Engine, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._engine = engine
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal."""
+        self._engine.stopping.set()
+        super().handle_exit(sig, frame)
+
+
 def _serve(listening: socket.socket, folder: Path, idle: float, ready: Callable[[Running], None]) -> None:
     me = Running(listening.getsockname()[1], secrets.token_urlsafe(32), os.getpid())
     engine = Engine()
-    server = uvicorn.Server(
+    server = _Server(
+        engine,
         uvicorn.Config(
             build(engine, port=me.port, token=me.token),
             http="h11",
@@ -88,7 +105,7 @@ def _serve(listening: socket.socket, folder: Path, idle: float, ready: Callable[
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE,
-        )
+        ),
     )
     watch = threading.Thread(target=_watch, args=(engine, server, idle), name="trackmatte idle", daemon=True)
     write_private(folder / ENGINE_FILE, _described(me))
@@ -96,11 +113,25 @@ def _serve(listening: socket.socket, folder: Path, idle: float, ready: Callable[
         record_install()
         watch.start()
         ready(me)
-        server.run(sockets=[listening])
+        with _gentle_end():
+            server.run(sockets=[listening])
     finally:
         engine.stopping.set()
         engine.close()
         (folder / ENGINE_FILE).unlink(missing_ok=True)
+
+
+@contextmanager
+def _gentle_end() -> Iterator[None]:
+    """Let SIGTERM end the process as Ctrl-C does, so that the frame in hand is finished."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _watch(engine: Engine, server: uvicorn.Server, idle: float) -> None:
