@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests import disc
-from tests.engines import ask, code, command, prompted, started, wait_for
+from tests.engines import ROOT, ask, code, command, prompted, started, wait_for
 from trackmatte.cli import main
 from trackmatte.server import app
 from trackmatte.server.run import Running, private_folder, running, serve
@@ -219,6 +219,29 @@ def test_an_engine_outlives_its_host_and_takes_nothing_of_its_environment(runtim
         names = {entry.partition(b"=")[0].decode() for entry in environ.read_bytes().split(b"\0")}
         assert not names & set(strange)
         assert "PATH" in names
+    engine.stop(client)
+    assert not (runtime / "engine.json").exists()
+
+
+def test_serve_lets_hosts_know_which_python_has_it(runtime: Path, tmp_path: Path) -> None:
+    assert main(["serve", "--record", "--quiet"]) == 0
+    assert engine.engine_command() == [sys.executable, "-P", "-m", "trackmatte", "serve"]
+    assert stat.S_IMODE((tmp_path / "data" / "trackmatte" / "engine.json").stat().st_mode) == 0o600
+    assert not (runtime / "engine.json").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for an installed Python is a shell script")
+def test_a_host_starts_the_recorded_engine(
+    runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    paths = f"{ROOT / 'engine'}:{ROOT / 'plugin'}"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{paths}" exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setenv("TRACKMATTE_PYTHON", str(python))
+    client = engine.find_or_start()
+    assert engine.find_or_start(["/nowhere"]).address == client.address
+    assert "fake" not in {t.name for t in client.capabilities().trackers}
     engine.stop(client)
     assert not (runtime / "engine.json").exists()
 
