@@ -98,7 +98,7 @@ def start(command: Sequence[str], *, timeout: float = START_SECONDS) -> Client:
 
 
 def stop(client: Client) -> None:
-    """Stop an engine and wait until it is gone, which takes as long as its job's frame in hand.
+    """Stop an engine and wait until it takes no more requests; it still finishes its job's frame in hand.
 
     Raises
     ------

@@ -94,6 +94,7 @@ def test_only_one_engine_runs_and_all_hosts_find_it(
     tmp_path: Path, runtime: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found: list[Client] = []
+    before = set(engine._children)
     hosts = [threading.Thread(target=lambda: found.append(engine.find_or_start(command()))) for _ in range(3)]
     for host in hosts:
         host.start()
@@ -109,9 +110,14 @@ def test_only_one_engine_runs_and_all_hosts_find_it(
     assert there.token == found[0].address.token
     record = json.loads((tmp_path / "data" / "trackmatte" / "engine.json").read_text())
     assert record["python"] == sys.executable
+    pids = {found[0].address.pid}
     engine.stop(found[0])
+    again = engine.start(command())  # while the first may still be ending
+    assert again.address.pid not in pids
+    engine.stop(again)
+    wait_for(lambda: not engine._reap() and set(engine._children) <= before)
     assert not (runtime / "engine.json").exists()
-    wait_for(lambda: running() is None)
+    assert running() is None
 
 
 def test_the_end_of_an_engine_ends_its_jobs_and_keeps_their_frames(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import socket
 import stat
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ HOST = "127.0.0.1"
 IDLE = 900.0
 """Seconds without a request, a follower or a job after which the server ends."""
 LOCK_FILE = "engine.lock"
-LEAVING = 1.0
+LEAVING = 20.0
 """Seconds that an engine which is just ending may take to make room."""
 GRACE = 3
 """Seconds that open connections have when the server ends."""
@@ -66,16 +67,32 @@ def serve(*, port: int = 0, idle: float = IDLE, ready: Callable[[Running], None]
     OutputError : the runtime folder cannot be used.
     """
     folder = private_folder()
-    lock = FileLock(folder / LOCK_FILE)
-    try:
-        lock.acquire(timeout=LEAVING)
-    except Timeout:
-        raise UsageError(_running_already()) from None
+    lock = _only_one(folder)
     try:
         with _bind(port) as listening:
             _serve(listening, folder, idle, ready)
     finally:
         lock.release()
+
+
+def _only_one(folder: Path) -> FileLock:
+    """Return the lock that makes this the user's only engine; one that is just ending is waited for.
+
+    Raises
+    ------
+    UsageError : another one runs, which its file says, or does not end.
+    """
+    lock = FileLock(folder / LOCK_FILE)
+    end = time.monotonic() + LEAVING
+    while True:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if (folder / ENGINE_FILE).exists() or time.monotonic() > end:
+                raise UsageError(_running_already()) from None
+            time.sleep(0.05)
+        else:
+            return lock
 
 
 class _Server(uvicorn.Server):
@@ -116,9 +133,9 @@ def _serve(listening: socket.socket, folder: Path, idle: float, ready: Callable[
         with _gentle_end():
             server.run(sockets=[listening])
     finally:
+        (folder / ENGINE_FILE).unlink(missing_ok=True)
         engine.stopping.set()
         engine.close()
-        (folder / ENGINE_FILE).unlink(missing_ok=True)
 
 
 @contextmanager
