@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import base64
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import cv2
 import numpy as np
 import pytest
 
 from tests import disc, media_maker
-from tests.engines import BOX, ask, frames_of, new_shot, picture, png, prompted, started
+from tests.engines import BOX, ask, frames_of, new_shot, picture, png, prompted, started, wait_for
 from trackmatte.cli import main
+from trackmatte.server import preview
+from trackmatte.server.refusal import Refusal
+from trackmatte.server.shots import OpenShot
 from trackmatte.shot import Shot
 from trackmatte_client import Client, EngineError, Job, Stale
 from trackmatte_client.protocol import messages as m
@@ -222,31 +226,53 @@ def test_a_preview_keeps_nothing(client: Client, movie: Path, tmp_path: Path) ->
         client.preview(shot.shot, m.Preview(m.Prompt(99, box=BOX)))
 
 
-def test_of_many_previews_the_newest_is_shown(client: Client, movie: Path, tmp_path: Path) -> None:
-    shot = new_shot(client, tmp_path, movie, tracker="flow")
-    answers: dict[int, str] = {}
+def test_of_many_previews_the_newest_of_each_viewer_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    go, answers = threading.Event(), {}
 
-    def hover(i: int, viewer: str) -> None:
+    def show(_: object, asked: m.Preview) -> m.Selected:
+        assert go.wait(20)
+        return m.Selected("subject", asked.prompt.frame, 0.5, 1.0)
+
+    monkeypatch.setattr(preview, "_show", show)
+    previews = preview.Previews()
+
+    def hover(frame: int, viewer: str) -> None:
+        opened = cast("OpenShot", SimpleNamespace(name="shot"))
         try:
-            client.preview(
-                shot.shot, m.Preview(m.Prompt(0, box=(0.1, 0.1, 0.5 + 0.002 * i, 0.9)), viewer=viewer)
-            )
-            answers[i] = "shown"
-        except EngineError as e:
-            answers[i] = e.code
+            answers[frame] = previews.show(opened, m.Preview(m.Prompt(frame), viewer=viewer)).frame
+        except Refusal as e:
+            answers[frame] = e.code
 
     threads = []
-    for i in range(12):
-        threads.append(threading.Thread(target=hover, args=(i, "panel")))
+    for frame, viewer in enumerate(("panel", "panel", "panel", "page", "panel"), 1):
+        threads.append(threading.Thread(target=hover, args=(frame, viewer)))
         threads[-1].start()
-        time.sleep(0.005)
-    other = threading.Thread(target=hover, args=(99, "page"))
-    other.start()
-    for t in [*threads, other]:
+        wait_for(lambda f=frame: f in previews._newest.values())
+    go.set()
+    for t in threads:
+        t.join(20)
+    assert answers == {1: 1, 2: "superseded", 3: "superseded", 4: 4, 5: 5}
+    assert not previews._newest
+
+
+def test_previews_may_come_in_a_flood(client: Client, movie: Path, tmp_path: Path) -> None:
+    shot = new_shot(client, tmp_path, movie, tracker="flow")
+    answers = []
+
+    def hover(i: int) -> None:
+        try:
+            answers.append(client.preview(shot.shot, m.Preview(m.Prompt(i % FRAMES, box=BOX))).share > 0)
+        except EngineError as e:
+            answers.append(e.code)
+
+    threads = [threading.Thread(target=hover, args=(i,)) for i in range(60)]
+    for t in threads:
+        t.start()
+    for t in threads:
         t.join()
-    assert set(answers.values()) == {"shown", "superseded"}
-    assert answers[11] == "shown"
-    assert answers[99] == "shown"
+    assert len(answers) == 60
+    assert set(answers) <= {True, "superseded"}
+    assert True in answers
 
 
 def test_pictures_are_those_of_the_shot_and_not_sent_twice(
