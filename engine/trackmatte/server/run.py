@@ -26,7 +26,13 @@ from trackmatte.errors import OutputError, UsageError
 from trackmatte.server.app import build
 from trackmatte.server.engine import Engine
 from trackmatte_client.protocol.operations import PROTOCOL
-from trackmatte_client.protocol.places import ENGINE_FILE, INSTALL_FILE, data_folder, runtime_folder
+from trackmatte_client.protocol.places import (
+    ENGINE_FILE,
+    INSTALL_FILE,
+    STARTER_VARIABLE,
+    data_folder,
+    runtime_folder,
+)
 
 HOST = "127.0.0.1"
 IDLE = 900.0
@@ -162,6 +168,7 @@ def _watch(engine: Engine, server: uvicorn.Server, idle: float) -> None:
 
 def _described(me: Running) -> bytes:
     said = {"port": me.port, "token": me.token, "pid": me.pid, "version": __version__, "protocol": PROTOCOL}
+    said["starter"] = os.environ.get(STARTER_VARIABLE, "")
     return json.dumps(said).encode() + b"\n"
 
 
