@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
@@ -12,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from trackmatte_client import Client, EngineDied, engine
@@ -64,8 +67,8 @@ def wait_for(happened: Callable[[], Any], seconds: float = 20.0) -> Any:
 
 def new_shot(client: Client, folder: Path, clip: Path, **more: Any) -> m.ShotState:
     """Make a shot with the test's tracker and no refiner."""
-    path = str(folder / f"{os.urandom(4).hex()}.shot.json")
-    return client.create_shot(m.CreateShot(path, str(clip), **{"tracker": "fake", "refiner": "none", **more}))
+    usual = {"path": str(folder / f"{os.urandom(4).hex()}.shot.json"), "tracker": "fake", "refiner": "none"}
+    return client.create_shot(m.CreateShot(clip=str(clip), **{**usual, **more}))
 
 
 def prompted(client: Client, folder: Path, clip: Path, **more: Any) -> m.ShotState:
@@ -110,3 +113,20 @@ def code(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, str]:
     assert set(said) == {"code", "message", "exit_code", "shot"}
     assert said["message"]
     return answer[0], said["code"]
+
+
+def png(pixels: np.ndarray) -> str:
+    """Return grey or BGR pixels as a PNG in base64."""
+    return base64.b64encode(cv2.imencode(".png", pixels)[1].tobytes()).decode()
+
+
+def picture(data: bytes) -> np.ndarray:
+    """Return the pixels of an encoded picture, BGR or grey."""
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert found is not None
+    return found
+
+
+def frames_of(spans: m.Spans) -> list[int]:
+    """Return the frames in spans."""
+    return [n for a, b in spans for n in range(a, b + 1)]

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -76,13 +77,16 @@ def start(command: Sequence[str], *, timeout: float = START_SECONDS) -> Client:
     folder = places.runtime_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = folder / LOG
-    process = _spawn(command, folder, log)
+    mark = uuid.uuid4().hex
+    process = _spawn(command, folder, log, mark)
     end = time.monotonic() + timeout
     while time.monotonic() < end:
         ended = process.poll() is not None
-        # Should another program have started one at the same time, ours ends and that one answers.
         client = find()
         if client is not None:
+            # Another program was quicker: ours must not take over when that one ends.
+            if (_read(folder / places.ENGINE_FILE) or {}).get("starter") != mark:
+                process.terminate()
             _children.append(process)
             _reap()
             return client
@@ -98,7 +102,7 @@ def start(command: Sequence[str], *, timeout: float = START_SECONDS) -> Client:
 
 
 def stop(client: Client) -> None:
-    """Stop an engine and wait until it is gone, which takes as long as its job's frame in hand.
+    """Stop an engine and wait until it takes no more requests; it still finishes its job's frame in hand.
 
     Raises
     ------
@@ -155,7 +159,7 @@ def scrubbed(environment: dict[str, str]) -> dict[str, str]:
     return kept
 
 
-def _spawn(command: Sequence[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
+def _spawn(command: Sequence[str], folder: Path, log: Path, mark: str) -> subprocess.Popen[bytes]:
     detached: dict[str, Any] = (
         {"creationflags": _DETACHED} if sys.platform == "win32" else {"start_new_session": True}
     )
@@ -166,7 +170,7 @@ def _spawn(command: Sequence[str], folder: Path, log: Path) -> subprocess.Popen[
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env=scrubbed(dict(os.environ)),
+                env={**scrubbed(dict(os.environ)), places.STARTER_VARIABLE: mark},
                 cwd=folder,
                 **detached,
             )

@@ -75,12 +75,11 @@ def measure(client: Client, folder: Path, clips: dict[str, Path], count: int) ->
             ("backward", range(count - 1, -1, -1)),
             ("at random", rng.permutation(count).tolist()),
         ):
-            ask = partial(
-                client.frame, opened(client, folder / f"{name} {way}.shot.json", clip).shot, width=960
-            )
-            row(f"{name} | {way}", times(ask, order))
+            shot = opened(client, folder / f"{name} {way}.shot.json", clip)
+            show = partial(client.frame, shot.shot, width=960)
+            row(f"{name} | {way}", times(show, order))
             if way == "at random":
-                row(f"{name} | again", times(ask, order))
+                row(f"{name} | again", times(show, order))
     print("\n| clip | hover | median, ms | p90, ms |\n|---|---|---:|---:|")
     for name in clips:
         shot = client.open_shot(str(folder / f"{name} forward.shot.json"))

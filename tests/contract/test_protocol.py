@@ -47,7 +47,7 @@ def test_the_page_names_nothing_that_there_is_not() -> None:
     prose = PAGE.split(protocol_tables.MARKER)[0]
     known = {*OPERATIONS, *STATUS, *events.EVENTS, *(f.name for c in _all() for f in dataclasses.fields(c))}
     known |= {q.rstrip("?") for o in OPERATIONS.values() for q in o.query}
-    known |= {"done", "failed", "cancelled"}
+    known |= {"done", "failed", "cancelled", "starter"}
     named = set(re.findall(r"`([a-z]+(?:_[a-z]+)*)`", prose)) - {"trackmatte", "serve"}
     assert named <= known
     assert {c.__name__.lower() for c in _all()} >= set(re.findall(r"\]\(#([a-z]+)\)", prose)) - {

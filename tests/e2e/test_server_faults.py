@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 
 from tests import disc
-from tests.engines import ask, code, command, prompted, started, wait_for
+from tests.engines import ROOT, ask, code, command, prompted, started, wait_for
 from trackmatte.cli import main
 from trackmatte.server import app
 from trackmatte.server.run import Running, private_folder, running, serve
+from trackmatte.shot import Shot
 from trackmatte_client import Address, Client, EngineDied, EngineError, Job, engine
 from trackmatte_client.protocol import messages as m
 from trackmatte_client.protocol.events import ProgressEvent
@@ -93,6 +94,7 @@ def test_only_one_engine_runs_and_all_hosts_find_it(
     tmp_path: Path, runtime: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found: list[Client] = []
+    before = set(engine._children)
     hosts = [threading.Thread(target=lambda: found.append(engine.find_or_start(command()))) for _ in range(3)]
     for host in hosts:
         host.start()
@@ -108,9 +110,14 @@ def test_only_one_engine_runs_and_all_hosts_find_it(
     assert there.token == found[0].address.token
     record = json.loads((tmp_path / "data" / "trackmatte" / "engine.json").read_text())
     assert record["python"] == sys.executable
+    pids = {found[0].address.pid}
     engine.stop(found[0])
+    again = engine.start(command())  # while the first may still be ending
+    assert again.address.pid not in pids
+    engine.stop(again)
+    wait_for(lambda: not engine._reap() and set(engine._children) <= before)
     assert not (runtime / "engine.json").exists()
-    wait_for(lambda: running() is None)
+    assert running() is None
 
 
 def test_the_end_of_an_engine_ends_its_jobs_and_keeps_their_frames(tmp_path: Path) -> None:
@@ -139,6 +146,26 @@ def test_an_engine_that_nobody_needs_ends(tmp_path: Path, runtime: Path) -> None
             client.hello()
     with started(tmp_path) as client:  # the job of two seconds, which nobody followed, was not cut off
         assert client.open_shot(shot.path).objects[0].tracked == ((0, 19),)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends processes without a signal")
+def test_signals_end_an_engine_as_its_users_do(tmp_path: Path, runtime: Path) -> None:
+    clip = disc.write_movie(tmp_path / "disc.mp4", FRAMES)
+    kept = 0
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with started(tmp_path, sleep=0.05) as client:
+            process = engine._children[-1]
+            path = str(tmp_path / "a.shot.json")
+            shot = client.open_shot(path) if kept else prompted(client, tmp_path, clip, path=path)
+            job = Job(client, client.track(shot.shot, m.TrackFrames(fresh=True)).job)
+            seen: list[object] = []
+            wait_for(lambda j=job, s=seen: steps(j, s) >= 3)
+            process.send_signal(number)
+            assert process.wait(20) == 0
+            assert not (runtime / "engine.json").exists()
+            kept = steps(job, seen)
+    with Shot.open(path) as shot_file:
+        assert 3 <= len(shot_file.status()[0].tracked) < FRAMES
 
 
 def test_a_port_that_is_taken_is_named(runtime: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -198,6 +225,29 @@ def test_an_engine_outlives_its_host_and_takes_nothing_of_its_environment(runtim
         names = {entry.partition(b"=")[0].decode() for entry in environ.read_bytes().split(b"\0")}
         assert not names & set(strange)
         assert "PATH" in names
+    engine.stop(client)
+    assert not (runtime / "engine.json").exists()
+
+
+def test_serve_lets_hosts_know_which_python_has_it(runtime: Path, tmp_path: Path) -> None:
+    assert main(["serve", "--record", "--quiet"]) == 0
+    assert engine.engine_command() == [sys.executable, "-P", "-m", "trackmatte", "serve"]
+    assert stat.S_IMODE((tmp_path / "data" / "trackmatte" / "engine.json").stat().st_mode) == 0o600
+    assert not (runtime / "engine.json").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for an installed Python is a shell script")
+def test_a_host_starts_the_recorded_engine(
+    runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    paths = f"{ROOT / 'engine'}:{ROOT / 'plugin'}"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{paths}" exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setenv("TRACKMATTE_PYTHON", str(python))
+    client = engine.find_or_start()
+    assert engine.find_or_start(["/nowhere"]).address == client.address
+    assert "fake" not in {t.name for t in client.capabilities().trackers}
     engine.stop(client)
     assert not (runtime / "engine.json").exists()
 

@@ -15,7 +15,7 @@ from trackmatte.server.shots import OpenShot
 from trackmatte.server.state import to_prompt
 from trackmatte_client.protocol.messages import Preview, Selected
 
-SIDE = 480
+SIDE = 320
 """Longer side of the picture in which a preview is computed, in pixels."""
 
 

@@ -6,13 +6,17 @@ import errno
 import json
 import os
 import secrets
+import signal
 import socket
 import stat
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from filelock import FileLock, Timeout
@@ -22,13 +26,19 @@ from trackmatte.errors import OutputError, UsageError
 from trackmatte.server.app import build
 from trackmatte.server.engine import Engine
 from trackmatte_client.protocol.operations import PROTOCOL
-from trackmatte_client.protocol.places import ENGINE_FILE, INSTALL_FILE, data_folder, runtime_folder
+from trackmatte_client.protocol.places import (
+    ENGINE_FILE,
+    INSTALL_FILE,
+    STARTER_VARIABLE,
+    data_folder,
+    runtime_folder,
+)
 
 HOST = "127.0.0.1"
 IDLE = 900.0
 """Seconds without a request, a follower or a job after which the server ends."""
 LOCK_FILE = "engine.lock"
-LEAVING = 1.0
+LEAVING = 20.0
 """Seconds that an engine which is just ending may take to make room."""
 GRACE = 3
 """Seconds that open connections have when the server ends."""
@@ -63,11 +73,7 @@ def serve(*, port: int = 0, idle: float = IDLE, ready: Callable[[Running], None]
     OutputError : the runtime folder cannot be used.
     """
     folder = private_folder()
-    lock = FileLock(folder / LOCK_FILE)
-    try:
-        lock.acquire(timeout=LEAVING)
-    except Timeout:
-        raise UsageError(_running_already()) from None
+    lock = _only_one(folder)
     try:
         with _bind(port) as listening:
             _serve(listening, folder, idle, ready)
@@ -75,10 +81,44 @@ def serve(*, port: int = 0, idle: float = IDLE, ready: Callable[[Running], None]
         lock.release()
 
 
+def _only_one(folder: Path) -> FileLock:
+    """Return the lock that makes this the user's only engine; one that is just ending is waited for.
+
+    Raises
+    ------
+    UsageError : another one runs, which its file says, or does not end.
+    """
+    lock = FileLock(folder / LOCK_FILE)
+    end = time.monotonic() + LEAVING
+    while True:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if (folder / ENGINE_FILE).exists() or time.monotonic() > end:
+                raise UsageError(_running_already()) from None
+            time.sleep(0.05)
+        else:
+            return lock
+
+
+class _Server(uvicorn.Server):
+    """Lets the jobs end as soon as a signal comes, not when the last connection has closed."""
+
+    def __init__(self, engine: Engine, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._engine = engine
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal."""
+        self._engine.stopping.set()
+        super().handle_exit(sig, frame)
+
+
 def _serve(listening: socket.socket, folder: Path, idle: float, ready: Callable[[Running], None]) -> None:
     me = Running(listening.getsockname()[1], secrets.token_urlsafe(32), os.getpid())
     engine = Engine()
-    server = uvicorn.Server(
+    server = _Server(
+        engine,
         uvicorn.Config(
             build(engine, port=me.port, token=me.token),
             http="h11",
@@ -88,7 +128,7 @@ def _serve(listening: socket.socket, folder: Path, idle: float, ready: Callable[
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE,
-        )
+        ),
     )
     watch = threading.Thread(target=_watch, args=(engine, server, idle), name="trackmatte idle", daemon=True)
     write_private(folder / ENGINE_FILE, _described(me))
@@ -96,11 +136,25 @@ def _serve(listening: socket.socket, folder: Path, idle: float, ready: Callable[
         record_install()
         watch.start()
         ready(me)
-        server.run(sockets=[listening])
+        with _gentle_end():
+            server.run(sockets=[listening])
     finally:
+        (folder / ENGINE_FILE).unlink(missing_ok=True)
         engine.stopping.set()
         engine.close()
-        (folder / ENGINE_FILE).unlink(missing_ok=True)
+
+
+@contextmanager
+def _gentle_end() -> Iterator[None]:
+    """Let SIGTERM end the process as Ctrl-C does, so that the frame in hand is finished."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _watch(engine: Engine, server: uvicorn.Server, idle: float) -> None:
@@ -114,6 +168,7 @@ def _watch(engine: Engine, server: uvicorn.Server, idle: float) -> None:
 
 def _described(me: Running) -> bytes:
     said = {"port": me.port, "token": me.token, "pid": me.pid, "version": __version__, "protocol": PROTOCOL}
+    said["starter"] = os.environ.get(STARTER_VARIABLE, "")
     return json.dumps(said).encode() + b"\n"
 
 

@@ -35,9 +35,7 @@ class Hello:
     protocol: int
     """Version of the protocol; the same number means that engine and client understand each other."""
     engine: str
-    """Version of the engine."""
     pid: int
-    """Its process."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +45,20 @@ class Done:
 
 @dataclass(frozen=True)
 class Part:
-    """A tracker or refiner."""
+    """A tracker or refiner; ``why`` says what is missing."""
 
     name: str
     available: bool
     """Whether it can run here."""
     why: str = ""
-    """What is missing, if it cannot."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several things to choose from."""
+    """One of several things to choose from, with a line for people."""
 
     name: str
     what: str
-    """One line for people."""
 
 
 @dataclass(frozen=True)
@@ -77,17 +73,14 @@ class Capabilities:
     refiner: str
     refiner_why: str
     presets: tuple[Choice, ...]
-    """What a delivery can hold."""
     formats: tuple[str, ...]
-    """What it can be written as."""
 
 
 @dataclass(frozen=True)
 class CreateShot:
-    """Make a shot for a clip and open it."""
+    """Make a shot, ``NAME.shot.json``, for a clip and open it."""
 
     path: str
-    """The shot file to be, ``NAME.shot.json``."""
     clip: str
     """Movie, folder with one image sequence, or pattern."""
     tracker: str = "auto"
@@ -101,7 +94,6 @@ class CreateShot:
     steady: float = 0.0
     """How much of the mattes' flicker is taken off, in [0, 1]."""
     on_error: Literal["stop", "skip"] = "stop"
-    """At a frame that cannot be decoded."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +116,6 @@ class ClipFacts:
     first: int
     last: int
     length: int
-    """Frames there are."""
     missing: Spans = ()
     """Numbers between first and last that the clip lacks."""
     padding: int = 4
@@ -208,7 +199,6 @@ class ShotState:
     refiner: str
     refiner_settings: dict[str, Any]
     range: Span
-    """In and out."""
     exclusive: bool
     steady: float
     objects: tuple[ObjectState, ...]
@@ -280,11 +270,10 @@ class LockFrames:
 
 @dataclass(frozen=True)
 class SetRange:
-    """Set in and out."""
+    """Set in and out; None = the whole clip."""
 
     revision: int
     range: Span | None
-    """None = the whole clip."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,9 @@ RUNTIME_VARIABLE = "TRACKMATTE_RUNTIME"
 PYTHON_VARIABLE = "TRACKMATTE_PYTHON"
 """The Python that has the engine."""
 
+STARTER_VARIABLE = "TRACKMATTE_STARTER"
+"""A mark that a host gives the engine it starts, and that the engine's file repeats as ``starter``."""
+
 
 def runtime_folder() -> Path:
     """Return the folder of the running engine's file, the same for every program of the user."""
