@@ -13,8 +13,11 @@ export function player(): () => void {
     if (displayed.peek() !== frame.peek() || now < due) return;
     const steps = Math.max(1, Math.min(8, 1 + Math.floor((now - due) / period)));
     due = Math.max(due + steps * period, now);
-    const next = stepped(clip, frame.peek(), Math.sign(rate) * steps);
-    frame.value = rate > 0 && next > range[1] ? range[0] : rate < 0 && next < range[0] ? range[1] : next;
+    const [from, to] = rate > 0 ? range : [range[1], range[0]];
+    const at = frame.peek(), next = stepped(clip, at, Math.sign(rate) * steps);
+    // Round from out to in; who starts outside plays on to the clip's end first.
+    const over = next === at || (at - to) * (next - to) < 0 || at === to;
+    frame.value = over ? from : next;
   }
   return effect(() => {
     cancelAnimationFrame(request);

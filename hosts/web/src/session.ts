@@ -45,10 +45,12 @@ export async function begin(): Promise<void> {
 export function take(state: ShotState): void {
   const old = shot.value;
   if (old && old.shot === state.shot && state.revision < old.revision) return;
-  if (old?.revision !== state.revision) outdateAll();
   if (!old) frame.value = nearest(state.clip, kept(state) ? frame.value : state.range[0]);
   document.title = `${state.clip.path.split(/[\\/]/).at(-1)} - Trackmatte`;
-  if (JSON.stringify(old) !== JSON.stringify(state)) shot.value = state;
+  if (JSON.stringify(old) !== JSON.stringify(state)) {
+    outdateAll();
+    shot.value = state;
+  }
   for (const job of state.jobs) if (!followed.has(job)) void follow(job);
 }
 
