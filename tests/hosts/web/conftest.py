@@ -18,7 +18,8 @@ from trackmatte_client.protocol import messages as m
 
 ARGS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 """WebGL 2 without a graphics card."""
-SIZE = {"width": 1280, "height": 720}
+SIZE = {"width": 1000, "height": 600}
+"""Small, since the pictures are drawn without a graphics card."""
 
 
 @pytest.fixture(scope="session")

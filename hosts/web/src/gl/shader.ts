@@ -93,10 +93,15 @@ void main() {
   vec2 screen = vec2(gl_FragCoord.x, canvas.y - gl_FragCoord.y);
   vec2 at = (screen - place.xy) / place.z;
   // Derivatives need all pixels: before anything returns.
-  float before = outline(texture(around, vec3(at / size, 0.0)).r);
-  float after = outline(texture(around, vec3(at / size, 1.0)).r);
-  float hovered = texture(hover, at / size).r;
-  float rim = outline(hovered);
+  float before = 0.0, after = 0.0, hovered = 0.0, rim = 0.0;
+  if (onion) {
+    before = outline(texture(around, vec3(at / size, 0.0)).r);
+    after = outline(texture(around, vec3(at / size, 1.0)).r);
+  }
+  if (hovering) {
+    hovered = texture(hover, at / size).r;
+    rim = outline(hovered);
+  }
   if (any(lessThan(at, vec2(0.0))) || any(greaterThanEqual(at, size))) {
     result = vec4(vec3(0.055), 1.0);
     return;

@@ -72,15 +72,15 @@ function Form() {
   };
   return (
     <form class="export" onSubmit={(e) => void submit(e)}>
-      <label>What <select value={preset.value} onChange={(e) => (preset.value = e.currentTarget.value)}>
+      <label>What <select name="preset" value={preset.value} onChange={(e) => (preset.value = e.currentTarget.value)}>
         {capabilities.value?.presets.map((p) => <option key={p.name} value={p.name}>{p.name}: {p.what}</option>)}
       </select></label>
-      <label>As <select value={format.value} onChange={(e) => (format.value = e.currentTarget.value)}>
+      <label>As <select name="format" value={format.value} onChange={(e) => (format.value = e.currentTarget.value)}>
         {capabilities.value?.formats.map((f) => <option key={f} value={f}>{FORMATS[f] ?? f}</option>)}
       </select></label>
       <div class="pair">
-        <label>In <input type="number" min={now.clip.first} max={last} value={first} onChange={(e) => limit(0, e.currentTarget.valueAsNumber)} /></label>
-        <label>Out <input type="number" min={first} max={now.clip.last} value={last} onChange={(e) => limit(1, e.currentTarget.valueAsNumber)} /></label>
+        <label>In <input type="number" name="in" min={now.clip.first} max={last} value={first} onChange={(e) => limit(0, e.currentTarget.valueAsNumber)} /></label>
+        <label>Out <input type="number" name="out" min={first} max={now.clip.last} value={last} onChange={(e) => limit(1, e.currentTarget.valueAsNumber)} /></label>
       </div>
       <label>Into the folder <input type="text" value={to.value} spellcheck={false} onInput={(e) => (to.value = e.currentTarget.value)} /></label>
       <label class="check"><input type="checkbox" checked={overwrite.value} onChange={(e) => (overwrite.value = e.currentTarget.checked)} /> Replace files that are there</label>

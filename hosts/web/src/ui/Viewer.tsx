@@ -27,8 +27,8 @@ export function Viewer() {
     const screen = new Screen(element);
     new Pointer(element, screen);
     const size = new ResizeObserver(() => {
-      const ratio = devicePixelRatio;
-      canvasSize.value = [Math.max(1, Math.round(element.clientWidth * ratio)), Math.max(1, Math.round(element.clientHeight * ratio))];
+      const { width, height } = element.getBoundingClientRect();
+      canvasSize.value = [width, height].map((v) => Math.max(1, Math.round(v * devicePixelRatio))) as [number, number];
     });
     size.observe(element);
     return () => {
@@ -63,7 +63,7 @@ function ViewBar() {
       <button type="button" aria-pressed={wipe.value !== null} title={`Plate on the left of a line (${keyOf("wipe")})`} onClick={() => run("wipe")}>Wipe</button>
       <button type="button" aria-pressed={onion.value} title={`Outlines of the frames before (blue) and after (orange) (${keyOf("onion")})`} onClick={() => run("onion")}>Onion</button>
       <button type="button" aria-pressed={together.value} hidden={!all} title={`All objects, or ${active.value} alone (${keyOf("together")})`} onClick={() => run("together")}>All objects</button>
-      {view.value === "colour" && <label>Background <input type="color" value={backdrop.value} onInput={(e) => (backdrop.value = e.currentTarget.value)} /></label>}
+      {view.value === "colour" && <label>Back <input type="color" value={backdrop.value} onInput={(e) => (backdrop.value = e.currentTarget.value)} /></label>}
       {view.value === "blur" && <label>Lens <input type="range" min="0.2" max="8" step="0.1" value={lens.value} onInput={(e) => (lens.value = Number(e.currentTarget.value))} /></label>}
       {wipe.value !== null && <label>Line <input type="range" min="0" max="1" step="0.01" value={wipe.value} onInput={(e) => (wipe.value = Number(e.currentTarget.value))} /></label>}
       <span class="space" />
