@@ -4,7 +4,7 @@ import { placed } from "./actions";
 import { add, drop, type Mark } from "./edits";
 import { aborted, Refused } from "./api";
 import { preview } from "./frames";
-import { clamp } from "./numbers";
+import { clamp, unit } from "./numbers";
 import { report } from "./session";
 import { active, brush, frame, mode, said, shot, tool, VIEWER, wipe, zoom } from "./state";
 import { canvasSize, placement, type Screen } from "./view";
@@ -16,7 +16,7 @@ export type Draft = { readonly kind: "box"; readonly from: At; readonly to: At }
 export const draft = signal<Draft | null>(null);
 export const pointer = signal<At | null>(null);
 
-/** CSS pixels that a click may slip, and within which a mark is hit. */
+/** CSS pixels that a click may slip; and, on a small screen, within which a mark is hit. */
 const SLIP = 4, REACH = 12;
 const HOVER_WIDTH = 480;
 
@@ -51,7 +51,7 @@ export function hit(from: Said | null, where: At): Mark | null {
     found.push([Math.min(...edges.map((e) => apart(e, where))), { kind: "box" }]);
   }
   const [best] = found.sort((a, b) => a[0] - b[0]);
-  return best && best[0] <= REACH ? best[1] : null;
+  return best && best[0] <= REACH * unit() ? best[1] : null;
 }
 
 export class Pointer {

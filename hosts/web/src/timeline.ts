@@ -3,7 +3,7 @@ import { css } from "./palette";
 import { within } from "./state";
 import type { ObjectState, Place, ShotState, Span } from "./words";
 
-/** CSS pixels. */
+/** Pixels of a small screen; see `unit`. */
 export const RULER = 20, STRIP = 34, HEAT = 8, ROW = 18;
 export const MOST_THUMBS = 24;
 export const COLOURS = {
@@ -12,7 +12,7 @@ export const COLOURS = {
 } as const;
 
 export interface Stretch {
-  /** First frame on screen, and how many CSS pixels a frame takes. */
+  /** First frame on screen, and how many pixels a frame takes. */
   readonly from: number;
   readonly each: number;
 }
@@ -37,13 +37,21 @@ export function xOf(stretch: Stretch, frame: number): number {
   return (frame - stretch.from) * stretch.each;
 }
 
-/** Frames whose thumbnails fill the strip: at most MOST_THUMBS, however long the clip is. */
-export function thumbFrames(shot: ShotState, stretch: Stretch, width: number): number[] {
+/** A place for a thumbnail. */
+export interface Cell {
+  readonly frame: number;
+  readonly x: number;
+  readonly wide: number;
+}
+
+/** The strip's thumbnails: at most MOST_THUMBS, however long the clip is. */
+export function cells(shot: ShotState, stretch: Stretch, width: number): Cell[] {
   const wide = Math.max(12, (STRIP * shot.clip.width) / shot.clip.height);
   const many = Math.max(1, Math.min(MOST_THUMBS, Math.ceil(width / wide)));
-  const frames = Array.from({ length: many }, (_, i) => Math.floor(stretch.from + ((i + 0.5) * width) / many / stretch.each));
-  const there = frames.filter((n) => n >= shot.clip.first && n <= shot.clip.last && !within(shot.clip.missing, n));
-  return [...new Set(there)];
+  const each = width / many;
+  return Array.from({ length: many }, (_, i) => ({
+    frame: Math.floor(stretch.from + ((i + 0.5) * each) / stretch.each), x: i * each, wide: each,
+  })).filter(({ frame }) => frame >= shot.clip.first && frame <= shot.clip.last && !within(shot.clip.missing, frame));
 }
 
 export function paint(c: CanvasRenderingContext2D, d: Drawing): void {
@@ -74,10 +82,14 @@ function ruler(c: CanvasRenderingContext2D, d: Drawing): void {
   }
 }
 
+/** A thumbnail fills its place; what is too much of it is cut off on both sides. */
 function strip(c: CanvasRenderingContext2D, d: Drawing): void {
-  for (const [frame, picture] of d.thumbs) {
-    const wide = (STRIP * picture.width) / picture.height;
-    c.drawImage(picture, Math.round(xOf(d.stretch, frame + 0.5) - wide / 2), RULER, wide, STRIP - 2);
+  for (const { frame, x, wide } of cells(d.shot, d.stretch, d.width)) {
+    const picture = d.thumbs.get(frame);
+    if (!picture) continue;
+    const seen = Math.min(picture.width, (picture.height * wide) / (STRIP - 2));
+    const drawn = (seen * (STRIP - 2)) / picture.height;
+    c.drawImage(picture, (picture.width - seen) / 2, 0, seen, picture.height, x + (wide - drawn) / 2, RULER, drawn - 1, STRIP - 2);
   }
 }
 

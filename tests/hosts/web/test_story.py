@@ -116,5 +116,6 @@ def test_a_newcomer_gets_exrs(look: Look, tmp_path: Path) -> None:
     look.press("f", "c", "w")
     photo(look, "wipe")
     look.press("w", "m", "x")
-    look.page.locator(".names code").wait_for()
+    look.page.get_by_label("Into the folder").fill("/deliveries/furball")
+    look.page.locator(".names code", has_text="/deliveries").wait_for()
     photo(look, "export")

@@ -72,7 +72,7 @@ function Form() {
   };
   return (
     <form class="export" onSubmit={(e) => void submit(e)}>
-      <label>What <select name="preset" value={preset.value} onChange={(e) => (preset.value = e.currentTarget.value)}>
+      <label>What <select name="preset" autofocus value={preset.value} onChange={(e) => (preset.value = e.currentTarget.value)}>
         {capabilities.value?.presets.map((p) => <option key={p.name} value={p.name}>{p.name}: {p.what}</option>)}
       </select></label>
       <label>As <select name="format" value={format.value} onChange={(e) => (format.value = e.currentTarget.value)}>
@@ -87,7 +87,7 @@ function Form() {
       <label class="check"><input type="checkbox" checked={prepare.value} onChange={(e) => (prepare.value = e.currentTarget.checked)} /> Track and refine first what is missing or stale{missing ? ` (${missing} frames)` : " (nothing)"}</label>
       <Planned plan={plan.value} />
       {problem.value && <p class="bad" role="alert">{problem.value}</p>}
-      {!problem.value && taken > 0 && !overwrite.value && <p class="warn">{taken} of these files are there already: they stay if they hold the same, else nothing is replaced.</p>}
+      {!problem.value && taken > 0 && !overwrite.value && <p class="warn">{taken} of these files are there already: those that hold the same stay, and at any other the export stops.</p>}
       {nothing && <p class="warn">Nothing is selected yet: click on the subject first.</p>}
       <footer>
         <button type="button" onClick={() => (dialog.value = null)}>Cancel</button>

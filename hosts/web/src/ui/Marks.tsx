@@ -1,4 +1,5 @@
 /** What was said on this frame, drawn over the picture; nothing here takes the pointer. */
+import { unit } from "../numbers";
 import { MARKS, css } from "../palette";
 import { draft, pointer } from "../pointer";
 import { brush, cross, frame, objects, shot, slot, tool } from "../state";
@@ -42,9 +43,9 @@ function Saying({ said, put, wide }: { said: Said; put: Put; wide: number }) {
 
 function Point({ at: [x, y], label, colour, mark }: { at: [number, number]; label: 0 | 1; colour: string; mark: string }) {
   return (
-    <g class={label ? "point" : "point not"} data-mark={mark}>
-      <circle cx={x} cy={y} r="8" fill={label ? colour : "#111"} stroke={label ? "#111" : colour} stroke-width="2.5" />
-      <path d={`M${x - 4} ${y}h8${label ? `M${x} ${y - 4}v8` : ""}`} stroke={label ? "#111" : "#fff"} stroke-width="2.5" />
+    <g class={label ? "point" : "point not"} data-mark={mark} transform={`translate(${x} ${y}) scale(${unit()})`}>
+      <circle r="8" fill={label ? colour : "#111"} stroke={label ? "#111" : colour} stroke-width="2.5" />
+      <path d={`M-4 0h8${label ? "M0 -4v8" : ""}`} stroke={label ? "#111" : "#fff"} stroke-width="2.5" />
     </g>
   );
 }
@@ -90,9 +91,9 @@ function Brush({ at: [x, y], radius }: { at: [number, number]; radius: number })
 }
 
 function Cross({ at: [x, y] }: { at: [number, number] }) {
-  const path = `M${x - 14} ${y}h10M${x + 4} ${y}h10M${x} ${y - 14}v10M${x} ${y + 4}v10`;
+  const path = "M-14 0h10M4 0h10M0 -14v10M0 4v10";
   return (
-    <g class="cross">
+    <g class="cross" transform={`translate(${x} ${y}) scale(${unit()})`}>
       <path d={path} stroke="#111" stroke-width="4" />
       <path d={path} stroke="#fff" stroke-width="1.5" />
     </g>

@@ -4,9 +4,9 @@ import { useEffect, useRef } from "preact/hooks";
 import { goTo } from "../actions";
 import { setRange } from "../edits";
 import { thumbnail } from "../frames";
-import { clamp, nearest } from "../numbers";
+import { clamp, nearest, unit } from "../numbers";
 import { active, frame, objects, places, shot, slot, speed, within } from "../state";
-import { heightOf, paint, RULER, ROW, HEAT, STRIP, thumbFrames, xOf, type Stretch } from "../timeline";
+import { heightOf, paint, RULER, ROW, HEAT, STRIP, cells, xOf, type Stretch } from "../timeline";
 import type { ShotState } from "../words";
 
 /** Milliseconds of rest before thumbnails are fetched. */
@@ -34,16 +34,16 @@ function Lane({ now }: { now: ShotState }) {
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
-    const size = new ResizeObserver(() => (width.value = Math.max(1, element.clientWidth)));
+    const size = new ResizeObserver(() => (width.value = Math.max(1, element.clientWidth / unit())));
     size.observe(element);
     const wheel = (e: WheelEvent) => {
       e.preventDefault();
       const now = shot.value?.clip;
       if (!now) return;
-      const s = stretchNow(), at = s.from + e.offsetX / s.each;
+      const s = stretchNow(), x = e.offsetX / unit(), at = s.from + x / s.each;
       const all = now.last + 1 - now.first;
       const span = clamp((width.value / s.each) * 2 ** (e.deltaY / 240), Math.min(8, all), all);
-      const from = clamp(at - (e.offsetX / width.value) * span, now.first, now.last + 1 - span);
+      const from = clamp(at - (x / width.value) * span, now.first, now.last + 1 - span);
       part.value = span >= all ? null : [from, from + span];
     };
     element.addEventListener("wheel", wheel, { passive: false });
@@ -57,7 +57,7 @@ function Lane({ now }: { now: ShotState }) {
     const now = shot.value, element = canvas.current;
     const c = element?.getContext("2d");
     if (!now || !element || !c) return;
-    const ratio = devicePixelRatio, high = heightOf(objects.value.length);
+    const ratio = devicePixelRatio * unit(), high = heightOf(objects.value.length);
     const [w, h] = [Math.round(width.value * ratio), Math.round(high * ratio)];
     if (element.width !== w || element.height !== h) [element.width, element.height] = [w, h];
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -83,7 +83,7 @@ function Lane({ now }: { now: ShotState }) {
     let gone = false;
     const timer = setTimeout(async () => {
       const found = new Map<number, ImageBitmap>();
-      for (const n of thumbFrames(now, stretchNow(), width.peek())) {
+      for (const n of new Set(cells(now, stretchNow(), width.peek()).map((cell) => cell.frame))) {
         if (gone || speed.peek()) return;
         const picture = await thumbnail(n).catch(() => null);
         if (picture) found.set(n, picture);
@@ -98,7 +98,7 @@ function Lane({ now }: { now: ShotState }) {
 
   const frameAt = (x: number) => {
     const s = stretchNow();
-    return Math.floor(s.from + x / s.each);
+    return Math.floor(s.from + x / unit() / s.each);
   };
   const scrub = (e: PointerEvent) => {
     const element = canvas.current;
@@ -108,7 +108,7 @@ function Lane({ now }: { now: ShotState }) {
   };
   const down = (e: PointerEvent) => {
     canvas.current?.setPointerCapture(e.pointerId);
-    const at = Math.floor((e.offsetY - RULER - STRIP - HEAT) / ROW);
+    const at = Math.floor((e.offsetY / unit() - RULER - STRIP - HEAT) / ROW);
     if (at >= 0 && at < objects.value.length) slot.value = at;
     scrub(e);
   };
@@ -117,7 +117,7 @@ function Lane({ now }: { now: ShotState }) {
     <div class="lane">
       <canvas
         ref={canvas} id="timeline" tabIndex={0} role="slider" aria-label="Frame" aria-valuemin={clip.first} aria-valuemax={clip.last}
-        aria-valuenow={frame.value} aria-valuetext={spoken()} style={{ height: `${height}px` }} onPointerDown={down} onPointerMove={scrub}
+        aria-valuenow={frame.value} aria-valuetext={spoken()} style={{ height: `${height * unit()}px` }} onPointerDown={down} onPointerMove={scrub}
       />
       <Handle end="in" x={xOf(s, a)} at={a} frameAt={frameAt} />
       <Handle end="out" x={xOf(s, b + 1)} at={b} frameAt={frameAt} />
@@ -156,7 +156,7 @@ function Handle({ end, x, at, frameAt }: { end: "in" | "out"; x: number; at: num
     <div
       class={`handle ${end}`} role="slider" tabIndex={0} aria-label={end === "in" ? "In point" : "Out point"}
       aria-valuemin={now.clip.first} aria-valuemax={now.clip.last} aria-valuenow={dragged.value ?? at} title={`${end} ${dragged.value ?? at}`}
-      style={{ left: `${x}px` }} onKeyDown={keys}
+      style={{ left: `${x * unit()}px` }} onKeyDown={keys}
       onPointerDown={(e) => {
         e.currentTarget.setPointerCapture(e.pointerId);
         dragged.value = at;
