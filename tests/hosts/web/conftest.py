@@ -57,7 +57,9 @@ def tab(browser: Any) -> Iterator[Callable[..., Look]]:
     """Open a tab on a shot; at the end, close it and make sure that no script of the page failed."""
     opened: list[tuple[Any, Look]] = []
 
-    def new(client: Client, shot: m.ShotState, before: Callable[[Any], None] | None = None, **more: Any) -> Look:
+    def new(
+        client: Client, shot: m.ShotState, before: Callable[[Any], None] | None = None, **more: Any
+    ) -> Look:
         context = browser.new_context(**{"viewport": SIZE, **more})
         page = context.new_page()
         look = Look(page, client, shot)

@@ -94,7 +94,9 @@ class Look:
         ratio = self.page.evaluate("devicePixelRatio")
         left, top, scale = self.place()
         clip = self.shot.clip
-        return box["x"] + (left + x * clip.width * scale) / ratio, box["y"] + (top + y * clip.height * scale) / ratio
+        return box["x"] + (left + x * clip.width * scale) / ratio, box["y"] + (
+            top + y * clip.height * scale
+        ) / ratio
 
     def click(self, x: float, y: float, **how: Any) -> Look:
         self.page.mouse.click(*self.at(x, y), **how)
@@ -118,7 +120,9 @@ class Look:
 
     def idle(self) -> Look:
         """Wait until no job is left."""
-        wait_for(lambda: all(j.status in ("done", "failed", "cancelled") for j in self.client.list_jobs()), 60)
+        wait_for(
+            lambda: all(j.status in ("done", "failed", "cancelled") for j in self.client.list_jobs()), 60
+        )
         self.page.wait_for_selector(".progress .line", state="detached")
         return self
 

@@ -13,7 +13,6 @@ from tests import disc
 from tests.engines import new_shot, wait_for
 from tests.hosts.web.looking import Look
 from trackmatte_client import Client
-from trackmatte_client.protocol import messages as m
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +119,9 @@ def test_the_keyboard_alone_selects_tracks_and_exports(page: Look, tmp_path: Pat
     page.page.keyboard.type(str(tmp_path / "out"))
     page.page.locator(".names code", has_text=str(tmp_path / "out")).wait_for()
     page.work("Enter").says("Written")
-    assert sorted(f.name for f in (tmp_path / "out").iterdir()) == [f"disc_subject.{n:04d}.exr" for n in range(5)]
+    assert sorted(f.name for f in (tmp_path / "out").iterdir()) == [
+        f"disc_subject.{n:04d}.exr" for n in range(5)
+    ]
 
 
 def test_focus_is_seen_and_goes_everywhere(page: Look) -> None:
@@ -183,7 +184,9 @@ def test_two_tabs_do_not_overrule_each_other(
     two.idle().says("Stopped")
 
 
-def test_a_reload_loses_nothing(client: Client, tab: Callable[..., Look], movie: Path, tmp_path: Path) -> None:
+def test_a_reload_loses_nothing(
+    client: Client, tab: Callable[..., Look], movie: Path, tmp_path: Path
+) -> None:
     page = tab(client, new_shot(client, tmp_path, movie)).ready()
     page.click(0.4, 0.5).press("t")
     page.wait("document.querySelector('.progress .line')")

@@ -24,7 +24,9 @@ Tab = Callable[..., Look]
 
 def test_late_replies_are_dropped(page: Look) -> None:
     held: list[Any] = []
-    page.page.route(re.compile(r"/frames/1\?"), lambda route: held.append(route))  # frame 1 does not come for now
+    page.page.route(
+        re.compile(r"/frames/1\?"), lambda route: held.append(route)
+    )  # frame 1 does not come for now
     page.page.reload()
     page.ready().press("p", "ArrowRight")
     page.wait("true")
@@ -63,7 +65,11 @@ def test_a_hiccup_heals_by_itself(page: Look) -> None:
     ("path", "answer", "says"),
     [
         ("**/hello", (200, {"protocol": 99, "engine": "9", "pid": 1}), "protocol 99"),
-        ("**/hello", (401, {"code": "unauthorized", "message": "no", "exit_code": 2, "shot": None}), "has ended"),
+        (
+            "**/hello",
+            (401, {"code": "unauthorized", "message": "no", "exit_code": 2, "shot": None}),
+            "has ended",
+        ),
     ],
     ids=["version", "token"],
 )
@@ -184,7 +190,7 @@ def test_a_clip_of_five_hours_fetches_few_thumbnails(tab: Tab, client: Client, s
         page.route(re.compile(r"/frames/"), frame)
 
     page = tab(client, shot, long).ready()
-    wait_for(lambda: page.page.evaluate("1") and len(asked) >= 20)
+    wait_for(lambda: page.page.evaluate("1") and len(asked) >= 15)
     page.page.wait_for_timeout(300)
     assert len(asked) == len(set(asked)) <= 24
     assert max(asked) - min(asked) > frames * 0.9

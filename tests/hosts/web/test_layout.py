@@ -93,16 +93,19 @@ def test_everything_fits(
 ) -> None:
     page = tab(client, shot, viewport={"width": size[0], "height": size[1]}).ready()
     page.press("b", "w")
-    page.page.get_by_label("Line").wait_for()
-    assert page.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]") == list(size)
+    page.page.get_by_role("slider", name="Line").wait_for()
+    assert page.page.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+    ) == list(size)
     wide = page.page.eval_on_selector_all(
-        ".bar, .panel, .timeline", "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.className)"
+        ".bar, .panel, .timeline",
+        "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.className)",
     )
     assert wide == []
     for name in ("Export ...", "Fit", "Refine mattes", "Out point here"):
         box = page.page.get_by_role("button", name=name).bounding_box()
-        assert 0 <= box["x"] and box["x"] + box["width"] <= size[0]
-        assert 0 <= box["y"] and box["y"] + box["height"] <= size[1]
+        assert box["x"] >= 0 and box["x"] + box["width"] <= size[0]
+        assert box["y"] >= 0 and box["y"] + box["height"] <= size[1]
     stage = page.page.locator("#picture").bounding_box()
     drawn = page.page.evaluate("(({width, height}) => [width, height])(document.querySelector('#picture'))")
     assert drawn == [round(stage["width"]), round(stage["height"])]

@@ -34,7 +34,12 @@ PICTURES = os.environ.get("TRACKMATTE_WEB_PICTURES", "")
 def command(tmp_path: Path) -> Iterator[dict[str, Any]]:
     """``trackmatte web CLIP`` in an empty folder; what it says of the page."""
     paths = os.pathsep.join(str(ROOT / p) for p in ("engine", "plugin"))
-    env = {**os.environ, "PYTHONPATH": paths, "TRACKMATTE_RUNTIME": str(tmp_path / "run"), "XDG_DATA_HOME": str(tmp_path / "data")}
+    env = {
+        **os.environ,
+        "PYTHONPATH": paths,
+        "TRACKMATTE_RUNTIME": str(tmp_path / "run"),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+    }
     words = [sys.executable, "-m", "trackmatte", "web", str(CLIP / "plate.mp4"), "--no-browser", "--json"]
     with subprocess.Popen(words, cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -86,7 +91,6 @@ def test_a_newcomer_gets_exrs(look: Look, tmp_path: Path) -> None:
     folder = look.page.get_by_label("Into the folder")
     assert folder.input_value() == str(tmp_path / "plate_mattes")
     look.page.locator(".names code", has_text="plate_subject.####.exr").wait_for()
-    look.press("ArrowRight")
     look.page.locator("dialog button.main").click()
     look.says("Written").idle().press("c", "w", "ArrowRight").on(1).kind("matte")
     assert look.page.locator(".alpha-kind").inner_text() == "matte"
