@@ -42,7 +42,8 @@ class Look:
     @property
     def url(self) -> str:
         at = self.client.address
-        return f"http://127.0.0.1:{at.port}/#token={quote(at.token, safe='')}&shot={quote(self.shot.path, safe='')}"
+        token, shot = quote(at.token, safe=""), quote(self.shot.path, safe="")
+        return f"http://127.0.0.1:{at.port}/#token={token}&shot={shot}"
 
     def open(self) -> Look:
         self.page.goto(self.url)

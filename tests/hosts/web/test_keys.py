@@ -20,8 +20,8 @@ def test_keys_of_frames(page: Look) -> None:
     page.wait("!document.querySelector('.hint')")
     for key, frame in (
         ("ArrowRight", 1), (".", 2), ("ArrowLeft", 1), (",", 0), ("ArrowLeft", 0), ("Shift+ArrowRight", 10),
-        ("Shift+ArrowLeft", 0), ("End", 29), ("Shift+ArrowRight", 29), ("PageUp", 20), ("PageUp", 5), ("PageDown", 20),
-        ("Home", 0), ("PageUp", 0),
+        ("Shift+ArrowLeft", 0), ("End", 29), ("Shift+ArrowRight", 29), ("PageUp", 20), ("PageUp", 5),
+        ("PageDown", 20), ("Home", 0), ("PageUp", 0),
     ):  # fmt: skip
         page.press(key).on(frame)
     page.press("ArrowRight", "ArrowRight", "[").settled()
@@ -99,8 +99,8 @@ def test_the_documents_have_the_table_of_the_page(page: Look) -> None:
     page.page.get_by_role("dialog", name="Keys").wait_for()
     shown = page.page.eval_on_selector_all(
         "#help dl > div",
-        "rows => rows.map(r => [[...r.querySelectorAll('kbd')].map(k => k.textContent).join(', ') || r.querySelector('dt').textContent,"
-        " r.querySelector('dd').textContent])",
+        "rows => rows.map(r => { const keys = [...r.querySelectorAll('kbd')].map(k => k.textContent).join(', ');"
+        " return [keys || r.querySelector('dt').textContent, r.querySelector('dd').textContent] })",
     )
     text = (ROOT / "docs" / "web.md").read_text(encoding="utf-8").split("<!-- keys -->")[1]
     table = re.findall(r"^\| (.+?) \| (.+?) \|$", text, re.M)

@@ -17,18 +17,21 @@ LEAST_TEXT, LEAST_MARK = 4.5, 3.0
 """WCAG 2.2 AA: contrast of text (1.4.3), and of what is no text but needed (1.4.11)."""
 CONTRAST = """() => {
   const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+  const solid = (c) => c.length < 4 || c[3] > 0;
   const found = [];
   for (const e of document.querySelectorAll('body *')) {
     const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-    if (!own || !e.checkVisibility() || e.disabled || e.closest('[aria-disabled=true], [aria-hidden=true] svg')) continue;
-    let back = [0, 0, 0, 0];
-    for (let p = e; p && (back.length < 4 ? false : back[3] === 0); p = p.parentElement) back = rgb(getComputedStyle(p).backgroundColor);
+    if (!own || !e.checkVisibility() || e.disabled || e.closest('[aria-disabled=true]')) continue;
+    let at = e, back = rgb(getComputedStyle(e).backgroundColor);
+    while (!solid(back) && (at = at.parentElement)) back = rgb(getComputedStyle(at).backgroundColor);
     found.push([e.textContent.trim().slice(0, 30), rgb(getComputedStyle(e).color).slice(0, 3), back.slice(0, 3)]);
   }
   return found;
 }"""
-NAMELESS = """() => [...document.querySelectorAll('button, input, select, [role=slider], [role=img], canvas')]
-  .filter((e) => e.checkVisibility() && !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length)).map((e) => e.outerHTML)"""
+NAMELESS = """() => [...document.querySelectorAll('button, input, select, canvas, [role=slider], [role=img]')]
+  .filter((e) => e.checkVisibility())
+  .filter((e) => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length))
+  .map((e) => e.outerHTML)"""
 
 
 def luminance(rgb: list[float]) -> float:
@@ -104,8 +107,9 @@ def test_everything_fits(
     assert wide == []
     for name in ("Export ...", "Fit", "Refine mattes", "Out point here"):
         box = page.page.get_by_role("button", name=name).bounding_box()
-        assert box["x"] >= 0 and box["x"] + box["width"] <= size[0]
-        assert box["y"] >= 0 and box["y"] + box["height"] <= size[1]
+        right, bottom = box["x"] + box["width"], box["y"] + box["height"]
+        assert 0 <= box["x"] < right <= size[0]
+        assert 0 <= box["y"] < bottom <= size[1]
     stage = page.page.locator("#picture").bounding_box()
     drawn = page.page.evaluate("(({width, height}) => [width, height])(document.querySelector('#picture'))")
     assert drawn == [round(stage["width"]), round(stage["height"])]

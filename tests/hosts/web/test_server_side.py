@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 
 from tests import disc
 from tests.engines import BOX, new_shot
+from trackmatte.server import app
+from trackmatte.server.engine import Engine
 from trackmatte_client import Client, EngineError, Job
 from trackmatte_client.protocol import messages as m
 from trackmatte_client.protocol.events import WrittenEvent
@@ -63,3 +67,25 @@ def test_a_plate_at_its_own_size_keeps_the_colour_of_single_pixels(client: Clien
     data = client.frame(shot.shot, shot.clip.first, 64)
     seen = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
     assert np.abs(seen.astype(int) - rgb).mean() < 6  # with halved colours it is more than 30
+
+
+def test_without_a_built_page_hosts_are_served_and_the_browser_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "WEB", tmp_path / "web")
+    served = app.build(Engine(), port=1, token="secret")
+    said: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    headers = [(b"host", b"127.0.0.1:1"), (b"authorization", b"Bearer secret")]
+    for path, status, text in (("/", 404, b"no web page"), ("/hello", 200, b"protocol")):
+        said.clear()
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
+        asyncio.run(served(scope, receive, send))
+        assert said[0]["status"] == status
+        assert text in said[1]["body"]

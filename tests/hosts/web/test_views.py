@@ -96,7 +96,7 @@ def blurred(rgb: Array, alpha: Array) -> Array:
 def expected(
     look: Look, view: str, shape: tuple[int, ...], wipe: float | None = None
 ) -> tuple[Array, NDArray[np.bool_]]:
-    """The canvas as it should be, (h, w, 3) in [0, 255], and where that is sure: not on the edge of two pixels."""
+    """The canvas as it should be, (h, w, 3) in [0, 255], and where that is sure: off the edges of pixels."""
     left, top, scale = look.place()
     sy, sx = np.mgrid[: shape[0], : shape[1]] + 0.5
     x, y = (sx - left) / scale, (sy - top) / scale
