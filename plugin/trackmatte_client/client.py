@@ -143,6 +143,10 @@ class Client:
         """Start a job that delivers."""
         return self._ask("export", m.JobState, request, shot=shot)
 
+    def export_plan(self, shot: str, request: m.ExportFrames) -> m.ExportPlan:
+        """Return what an export would write."""
+        return self._ask("export_plan", m.ExportPlan, request, shot=shot)
+
     def places(self, shot: str) -> m.Places:
         """List the frames that need the artist."""
         return self._ask("places", m.Places, shot=shot, timeout=SLOW)

@@ -40,6 +40,10 @@ def build(engine: Engine, *, port: int, token: str) -> Guard:
         route = Route(operation.route, _endpoint(engine, operation), methods=[operation.method])
         route.methods = {operation.method}  # starlette adds HEAD to GET
         routes.append(route)
+    for path in {operation.route for operation in OPERATIONS.values()}:
+        route = Route(path, _other_method)
+        route.methods = None  # any: else the page's files below would be asked for it
+        routes.append(route)
     if (WEB / "index.html").is_file():
         routes.append(Mount("/", StaticFiles(directory=WEB, html=True)))
     else:
@@ -148,6 +152,10 @@ async def _events(engine: Engine, job: Job, after: int) -> AsyncIterator[bytes]:
         engine.touch()
 
 
+async def _other_method(request: Request) -> Response:
+    return refused(_no_method(request))
+
+
 async def _no_page(_: Request) -> Response:
     return refused(
         Refusal("not_found", "this installation has no web page; hosts and the command line work without it")
@@ -157,8 +165,12 @@ async def _no_page(_: Request) -> Response:
 async def _http_error(request: Request, problem: Exception) -> Response:
     status = getattr(problem, "status_code", 404)
     if status == 405:
-        return refused(Refusal("method", f"{request.url.path} does not take {request.method}"))
+        return refused(_no_method(request))
     return refused(Refusal("not_found", f"there is nothing at {request.url.path}; see docs/protocol.md"))
+
+
+def _no_method(request: Request) -> Refusal:
+    return Refusal("method", f"{request.url.path} does not take {request.method}")
 
 
 async def _bug(_: Request, problem: Exception) -> Response:

@@ -54,7 +54,10 @@ class Guard:
         async def safely(message: Message) -> None:
             if message["type"] == "http.response.start":
                 extra = [(k.lower().encode(), v.encode()) for k, v in SAFE.items()]
-                message["headers"] = [*message.get("headers", []), *extra]
+                had = list(message.get("headers", []))
+                if not any(name == b"cache-control" for name, _ in had):
+                    had.append((b"cache-control", b"no-cache"))  # the page may be another after an update
+                message["headers"] = [*had, *extra]
             await send(message)
 
         try:

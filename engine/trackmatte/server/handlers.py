@@ -210,6 +210,10 @@ def export(call: Call) -> m.JobState:
     return call.engine.jobs.start(opened.name, "export", work.export(opened, call.message))
 
 
+def export_plan(call: Call) -> m.ExportPlan:
+    return work.plan(call.shot, call.message)
+
+
 def places(call: Call) -> m.Places:
     opened = call.shot
     with opened.lock:
@@ -262,7 +266,8 @@ HANDLERS: dict[str, Callable[[Call], Any]] = {
     for f in (
         hello, capabilities, shut_down, create_shot, open_shot, list_shots, shot_state, close_shot,
         put_prompt, add_prompt, remove_prompt, preview, forget_object, lock, unlock, set_range, undo, redo,
-        track, matte, export, places, next_place, frame, mask, matte_image, list_jobs, job_state, cancel_job,
+        track, matte, export, export_plan, places, next_place, frame, mask, matte_image,
+        list_jobs, job_state, cancel_job,
     )
 }  # fmt: skip
 """By operation; ``events`` is a stream and not among them."""

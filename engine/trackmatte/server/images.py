@@ -27,7 +27,12 @@ FRAME_BYTES, IMAGE_BYTES = 128 << 20, 32 << 20
 """What is kept at most of decoded frames, and of finished pictures; per shot."""
 BACK = 8
 """Frames decoded at once when a movie is scrubbed backwards, where each alone would start at a keyframe."""
-QUALITY = 88
+QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 88]
+EXACT = [
+    cv2.IMWRITE_JPEG_QUALITY, 95,
+    cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+]  # fmt: skip
+"""At the plate's own size, where single pixels are looked at: colours are not halved."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class Images:
         def make() -> bytes:
             rgb = _fit(self.frame_at(index).display(), size)
             bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-            return _encode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+            return _encode(".jpg", bgr, EXACT if size == self._clip.size else QUALITY)
 
         return Image(tag, "image/jpeg", lambda: self._once(tag, make))
 

@@ -10,11 +10,11 @@ from trackmatte.server.jobs import Job, Work
 from trackmatte.server.listing import spans
 from trackmatte.server.shots import OpenShot
 from trackmatte.shot import Look, Shot
-from trackmatte.shot.exporting import check_apart, check_writable, exports, file_stem
+from trackmatte.shot.exporting import check_apart, check_writable, deliveries, exports, file_stem
 from trackmatte.writers import WRITERS, Delivery
 from trackmatte.writers.presets import preset_named
 from trackmatte_client.protocol.events import ChangedEvent, NoteEvent, WrittenEvent
-from trackmatte_client.protocol.messages import ExportFrames, TrackFrames
+from trackmatte_client.protocol.messages import ExportFrames, ExportPlan, PlannedPart, TrackFrames
 
 
 def track(opened: OpenShot, request: TrackFrames) -> Work:
@@ -52,10 +52,7 @@ def export(opened: OpenShot, request: ExportFrames) -> Work:
     ------
     UsageError : the folder is not absolute, or there is no such preset or format.
     """
-    folder = Path(request.folder)
-    if "\0" in request.folder or not folder.is_absolute():
-        raise UsageError(f"{request.folder!r} is not the absolute path of a folder to deliver into")
-    preset_named(request.preset), WRITERS.get(request.format)
+    folder = _folder(request)
     look = Look(request.space, request.foreground)
 
     def work(job: Job) -> None:
@@ -76,6 +73,43 @@ def export(opened: OpenShot, request: ExportFrames) -> Work:
             )
 
     return work
+
+
+def plan(opened: OpenShot, request: ExportFrames) -> ExportPlan:
+    """Return what an export would write, by the very rule that writes it.
+
+    Raises
+    ------
+    UsageError : the folder is not absolute, there is no such preset or format, or it cannot hold that.
+    OutputError : the folder holds the plate.
+    """
+    folder = _folder(request)
+    shot = opened.snapshot()
+    check_apart(shot, folder)
+    left_out = shot.skipped()
+    numbers = [n for n in shot.numbers() if n not in left_out]
+    parts = []
+    make = partial(_delivery, request, folder)
+    for objects, delivery in deliveries(shot, request.preset, make, overwrite=True, audio=request.audio):
+        writer = WRITERS.get(request.format)(delivery)
+        name = Path(writer.target).name
+        names = [delivery.path(n, Path(name).suffix).name for n in numbers] if writer.sequence else [name]
+        try:
+            there = {f.name for f in folder.iterdir()}
+        except OSError:  # not there yet
+            there = set()
+        found = spans(numbers, set(shot.clip.missing))
+        exist = sum(n in there for n in names)
+        parts.append(PlannedPart(tuple(objects), writer.target, str(folder / names[0]), found, exist))
+    return ExportPlan(tuple(parts))
+
+
+def _folder(request: ExportFrames) -> Path:
+    folder = Path(request.folder)
+    if "\0" in request.folder or not folder.is_absolute():
+        raise UsageError(f"{request.folder!r} is not the absolute path of a folder to deliver into")
+    preset_named(request.preset), WRITERS.get(request.format)
+    return folder
 
 
 def _delivery(request: ExportFrames, folder: Path, stem: str) -> Delivery:

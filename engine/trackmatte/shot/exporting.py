@@ -51,11 +51,8 @@ def exports(
     UsageError : there is no such preset or writer.
     OutputError : the folder holds the plate, or a movie exists.
     """
-    chosen, writer_class = preset_named(preset), WRITERS.get(form)
-    parts = []
-    for objects in [shot.objects] if chosen.together else [[o] for o in shot.objects]:
-        stem = "_".join([clip_stem(shot.doc.source.path), *([] if chosen.together else objects)])
-        delivery = filled(make(stem), shot, objects, chosen, overwrite=overwrite, audio=audio)
+    writer_class, parts = WRITERS.get(form), []
+    for objects, delivery in deliveries(shot, preset, make, overwrite=overwrite, audio=audio):
         check_apart(shot, delivery.folder)
         remove_leftovers(delivery.folder)
         writer = writer_class(delivery)
@@ -65,6 +62,21 @@ def exports(
         found = [shot.conflicts(p.writer, preset=preset, objects=p.objects, look=look) for p in parts]
         refuse([path for paths in found for path in paths])
     yield from parts
+
+
+def deliveries(
+    shot: Shot, preset: str, make: Callable[[str], Delivery], *, overwrite: bool, audio: bool = False
+) -> Iterator[tuple[list[str], Delivery]]:
+    """Yield the objects and the delivery of each sequence or movie that `exports` writes.
+
+    Raises
+    ------
+    UsageError : there is no such preset.
+    """
+    chosen = preset_named(preset)
+    for objects in [shot.objects] if chosen.together else [[o] for o in shot.objects]:
+        stem = "_".join([clip_stem(shot.doc.source.path), *([] if chosen.together else objects)])
+        yield objects, filled(make(stem), shot, objects, chosen, overwrite=overwrite, audio=audio)
 
 
 def filled(

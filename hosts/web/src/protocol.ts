@@ -43,14 +43,14 @@ export interface Capabilities {
 export interface CreateShot {
   readonly path: string;
   readonly clip: string;
-  readonly tracker: string;
-  readonly refiner: string;
-  readonly tracker_settings: Record<string, unknown>;
-  readonly refiner_settings: Record<string, unknown>;
-  readonly range: readonly [number, number] | null;
-  readonly exclusive: boolean;
-  readonly steady: number;
-  readonly on_error: "stop" | "skip";
+  readonly tracker?: string;
+  readonly refiner?: string;
+  readonly tracker_settings?: Record<string, unknown>;
+  readonly refiner_settings?: Record<string, unknown>;
+  readonly range?: readonly [number, number] | null;
+  readonly exclusive?: boolean;
+  readonly steady?: number;
+  readonly on_error?: "stop" | "skip";
 }
 
 export interface OpenShot {
@@ -80,11 +80,11 @@ export interface Scribble {
 
 export interface Prompt {
   readonly frame: number;
-  readonly object: string;
-  readonly points: readonly (readonly [number, number, 0 | 1])[];
-  readonly box: readonly [number, number, number, number] | null;
-  readonly scribbles: readonly Scribble[];
-  readonly mask: string | null;
+  readonly object?: string;
+  readonly points?: readonly (readonly [number, number, 0 | 1])[];
+  readonly box?: readonly [number, number, number, number] | null;
+  readonly scribbles?: readonly Scribble[];
+  readonly mask?: string | null;
 }
 
 export interface Said {
@@ -133,7 +133,7 @@ export interface ShotList {
 export interface PutPrompt {
   readonly revision: number;
   readonly prompt: Prompt;
-  readonly keep_mask: boolean;
+  readonly keep_mask?: boolean;
 }
 
 export interface AddPrompt {
@@ -144,7 +144,7 @@ export interface AddPrompt {
 export interface RemovePrompt {
   readonly revision: number;
   readonly frame: number;
-  readonly object: string;
+  readonly object?: string;
 }
 
 export interface Edit {
@@ -182,15 +182,15 @@ export interface Prompted {
 
 export interface Preview {
   readonly prompt: Prompt;
-  readonly width: number;
-  readonly replace: boolean;
-  readonly viewer: string;
+  readonly width?: number;
+  readonly replace?: boolean;
+  readonly viewer?: string;
 }
 
 export interface TrackFrames {
-  readonly range: readonly [number, number] | null;
-  readonly direction: "both" | "forward" | "backward";
-  readonly fresh: boolean;
+  readonly range?: readonly [number, number] | null;
+  readonly direction?: "both" | "forward" | "backward";
+  readonly fresh?: boolean;
 }
 
 export interface MatteFrames {
@@ -198,16 +198,28 @@ export interface MatteFrames {
 
 export interface ExportFrames {
   readonly folder: string;
-  readonly preset: string;
-  readonly format: string;
-  readonly depth: "half" | "float";
-  readonly compression: string;
-  readonly tight: boolean;
-  readonly alpha: "straight" | "premultiplied" | null;
-  readonly foreground: "estimate" | "fast" | "plate";
-  readonly space: "linear" | "source";
-  readonly audio: boolean;
-  readonly overwrite: boolean;
+  readonly preset?: string;
+  readonly format?: string;
+  readonly depth?: "half" | "float";
+  readonly compression?: string;
+  readonly tight?: boolean;
+  readonly alpha?: "straight" | "premultiplied" | null;
+  readonly foreground?: "estimate" | "fast" | "plate";
+  readonly space?: "linear" | "source";
+  readonly audio?: boolean;
+  readonly overwrite?: boolean;
+}
+
+export interface PlannedPart {
+  readonly objects: readonly string[];
+  readonly target: string;
+  readonly first: string;
+  readonly frames: readonly (readonly [number, number])[];
+  readonly exist: number;
+}
+
+export interface ExportPlan {
+  readonly parts: readonly PlannedPart[];
 }
 
 export interface JobState {
@@ -291,3 +303,71 @@ export interface Heartbeat {
 }
 
 export type JobEvent = StateEvent | ProgressEvent | NoteEvent | ChangedEvent | WrittenEvent | ErrorEvent | Heartbeat;
+
+export interface Operations {
+  readonly hello: { request: null; reply: Hello };
+  readonly capabilities: { request: null; reply: Capabilities };
+  readonly shut_down: { request: null; reply: Done };
+  readonly create_shot: { request: CreateShot; reply: ShotState };
+  readonly open_shot: { request: OpenShot; reply: ShotState };
+  readonly list_shots: { request: null; reply: ShotList };
+  readonly shot_state: { request: null; reply: ShotState };
+  readonly close_shot: { request: null; reply: Done };
+  readonly put_prompt: { request: PutPrompt; reply: Prompted };
+  readonly add_prompt: { request: AddPrompt; reply: Prompted };
+  readonly remove_prompt: { request: RemovePrompt; reply: ShotState };
+  readonly preview: { request: Preview; reply: Selected };
+  readonly forget_object: { request: EditObject; reply: ShotState };
+  readonly lock: { request: LockFrames; reply: ShotState };
+  readonly unlock: { request: LockFrames; reply: ShotState };
+  readonly set_range: { request: SetRange; reply: ShotState };
+  readonly undo: { request: Edit; reply: ShotState };
+  readonly redo: { request: Edit; reply: ShotState };
+  readonly track: { request: TrackFrames; reply: JobState };
+  readonly matte: { request: MatteFrames; reply: JobState };
+  readonly export: { request: ExportFrames; reply: JobState };
+  readonly export_plan: { request: ExportFrames; reply: ExportPlan };
+  readonly places: { request: null; reply: Places };
+  readonly next_place: { request: null; reply: NextPlace };
+  readonly frame: { request: null; reply: Blob };
+  readonly mask: { request: null; reply: Blob };
+  readonly matte_image: { request: null; reply: Blob };
+  readonly list_jobs: { request: null; reply: JobList };
+  readonly job_state: { request: null; reply: JobState };
+  readonly cancel_job: { request: null; reply: JobState };
+  readonly events: { request: null; reply: Blob };
+}
+
+export const ROUTES: Record<keyof Operations, readonly [method: string, path: string]> = {
+  hello: ["GET", "/hello"],
+  capabilities: ["GET", "/v1/capabilities"],
+  shut_down: ["POST", "/v1/shutdown"],
+  create_shot: ["POST", "/v1/shots/create"],
+  open_shot: ["POST", "/v1/shots/open"],
+  list_shots: ["GET", "/v1/shots"],
+  shot_state: ["GET", "/v1/shots/{shot}"],
+  close_shot: ["POST", "/v1/shots/{shot}/close"],
+  put_prompt: ["POST", "/v1/shots/{shot}/prompts/put"],
+  add_prompt: ["POST", "/v1/shots/{shot}/prompts/add"],
+  remove_prompt: ["POST", "/v1/shots/{shot}/prompts/remove"],
+  preview: ["POST", "/v1/shots/{shot}/preview"],
+  forget_object: ["POST", "/v1/shots/{shot}/objects/forget"],
+  lock: ["POST", "/v1/shots/{shot}/lock"],
+  unlock: ["POST", "/v1/shots/{shot}/unlock"],
+  set_range: ["POST", "/v1/shots/{shot}/range"],
+  undo: ["POST", "/v1/shots/{shot}/undo"],
+  redo: ["POST", "/v1/shots/{shot}/redo"],
+  track: ["POST", "/v1/shots/{shot}/track"],
+  matte: ["POST", "/v1/shots/{shot}/matte"],
+  export: ["POST", "/v1/shots/{shot}/export"],
+  export_plan: ["POST", "/v1/shots/{shot}/export/plan"],
+  places: ["GET", "/v1/shots/{shot}/qc"],
+  next_place: ["GET", "/v1/shots/{shot}/qc/next"],
+  frame: ["GET", "/v1/shots/{shot}/frames/{number}"],
+  mask: ["GET", "/v1/shots/{shot}/masks/{number}"],
+  matte_image: ["GET", "/v1/shots/{shot}/mattes/{number}"],
+  list_jobs: ["GET", "/v1/jobs"],
+  job_state: ["GET", "/v1/jobs/{job}"],
+  cancel_job: ["POST", "/v1/jobs/{job}/cancel"],
+  events: ["GET", "/v1/jobs/{job}/events"],
+};

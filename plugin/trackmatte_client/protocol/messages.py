@@ -346,6 +346,27 @@ class ExportFrames:
     overwrite: bool = False
 
 
+@dataclass(frozen=True)
+class PlannedPart:
+    """A sequence or movie that an export would write."""
+
+    objects: tuple[str, ...]
+    target: str
+    """The file, or the pattern of files with ``#`` for digits."""
+    first: str
+    """The file, or the first of them."""
+    frames: Spans
+    exist: int
+    """How many of its files are there already."""
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    """What an export would write."""
+
+    parts: tuple[PlannedPart, ...]
+
+
 JobStatus = Literal["queued", "running", "done", "failed", "cancelled"]
 
 

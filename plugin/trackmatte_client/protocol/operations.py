@@ -113,6 +113,10 @@ _ALL = (
         "Start a job that delivers.", errors=("not_found", "usage"),
     ),
     Operation(
+        "export_plan", "POST", f"{_SHOT}/export/plan", m.ExportFrames, m.ExportPlan,
+        "Say what an export would write, and write nothing.", errors=(*_READ, "usage", "output"),
+    ),
+    Operation(
         "places", "GET", f"{_SHOT}/qc", None, m.Places,
         "List the frames that need the artist.", errors=_READ,
     ),

@@ -18,12 +18,14 @@ precision highp sampler2DArray;
 uniform sampler2D plate;
 uniform sampler2DArray mattes;   // one layer an object
 uniform sampler2DArray around;   // the active object one frame before (layer 0) and after (1)
+uniform sampler2D hover;         // what the prompt under the pointer would select
+uniform bool hovering;
 uniform vec2 canvas;             // its size, device pixels
 uniform vec2 size;               // of the picture, in the plate's pixels
 uniform vec3 place;              // canvas = picture * place.z + place.xy, origin top left
 uniform int view;
 uniform int count;               // mattes that are there
-uniform int active;
+uniform int chosen;
 uniform bool together;           // all objects, or the active one alone
 uniform bool onion;
 uniform float wipe;              // share of the canvas left of which the plate is shown; < 0 = none
@@ -49,7 +51,7 @@ float matte(int object, vec2 at) {
 }
 
 float coverage(vec2 at) {
-  if (!together) return active < count ? matte(active, at) : 0.0;
+  if (!together) return chosen < count ? matte(chosen, at) : 0.0;
   float rest = 1.0;
   for (int i = 0; i < count; i++) rest *= 1.0 - matte(i, at);
   return 1.0 - rest;
@@ -57,7 +59,7 @@ float coverage(vec2 at) {
 
 vec3 overlay(vec3 c, vec2 at) {
   for (int i = 0; i < count; i++) {
-    if (!together && i != active) continue;
+    if (!together && i != chosen) continue;
     float a = 0.5 * matte(i, at);
     c = c * (1.0 - a) + tints[i] * a;
   }
@@ -69,26 +71,37 @@ vec3 over(vec3 front, vec3 back, float a) { return code(light(front) * a + back 
 vec3 blurred(vec2 at) {
   vec3 sum = vec3(0.0);
   float weight = 1e-6;
+  float texel = radius * float(textureSize(plate, 0).x) / size.x;
+  float level = log2(max(1.0, texel / 6.0));
   for (int i = 0; i < ${TAPS}; i++) {
     float r = sqrt((float(i) + 0.5) / ${TAPS}.0) * radius, t = float(i) * 2.399963;
     vec2 p = clamp(at + r * vec2(cos(t), sin(t)), vec2(0.5), size - 0.5);
     float w = 1.0 - coverage(p);
-    sum += w * light(textureLod(plate, p / size, log2(max(1.0, radius / 6.0))).rgb);
+    sum += w * light(textureLod(plate, p / size, level).rgb);
     weight += w;
   }
   return sum / weight;
 }
 
-/** Where a matte crosses one half: 1 on the line, one device pixel wide on each side. */
-float outline(int layer, vec2 at) {
-  float a = texture(around, vec3(at / size, float(layer))).r - 0.5;
+// Where a matte crosses one half: 1 on the line, about one device pixel wide on each side.
+float outline(float matte) {
+  float a = matte - 0.5;
   return 1.0 - smoothstep(0.7, 1.6, abs(a) / max(1e-4, fwidth(a)));
 }
 
 void main() {
   vec2 screen = vec2(gl_FragCoord.x, canvas.y - gl_FragCoord.y);
   vec2 at = (screen - place.xy) / place.z;
-  float before = outline(0, at), after = outline(1, at);
+  // Derivatives need all pixels: before anything returns.
+  float before = 0.0, after = 0.0, hovered = 0.0, rim = 0.0;
+  if (onion) {
+    before = outline(texture(around, vec3(at / size, 0.0)).r);
+    after = outline(texture(around, vec3(at / size, 1.0)).r);
+  }
+  if (hovering) {
+    hovered = texture(hover, at / size).r;
+    rim = outline(hovered);
+  }
   if (any(lessThan(at, vec2(0.0))) || any(greaterThanEqual(at, size))) {
     result = vec4(vec3(0.055), 1.0);
     return;
@@ -110,6 +123,7 @@ void main() {
     c = mix(c, vec3(0.0, 0.447, 0.698), before);
     c = mix(c, vec3(0.835, 0.369, 0.0), after);
   }
+  if (hovering) c = mix(mix(c, tints[chosen], 0.45 * hovered), vec3(1.0), rim);
   if (wipe >= 0.0 && abs(screen.x - wipe * canvas.x) < 1.0) c = vec3(1.0);
   result = vec4(c, 1.0);
 }`;

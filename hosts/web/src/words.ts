@@ -1,0 +1,6 @@
+/** The protocol's words that the page uses, in one place. */
+export type {
+  Capabilities, ClipFacts, ExportFrames, ExportPlan, JobEvent, JobState, ObjectState, Place, Prompt, Said, Scribble, ShotState,
+} from "./protocol";
+
+export type Span = readonly [number, number];

@@ -1,0 +1,82 @@
+"""A browser, an engine with the test's tracker, and pages on shots of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import disc
+from tests.engines import new_shot, started
+from tests.hosts.web.looking import Look
+from trackmatte_client import Client
+from trackmatte_client.protocol import messages as m
+
+ARGS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+"""WebGL 2 without a graphics card."""
+SIZE = {"width": 1000, "height": 600}
+"""Small, since the pictures are drawn without a graphics card."""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e .[dev]")
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("needs Chromium: apt install chromium, or name one in CHROMIUM")
+    with api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, args=ARGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="session")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    with started(tmp_path_factory.mktemp("engine"), sleep=0.02) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def movie(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A disc of 30 frames."""
+    return disc.write_movie(tmp_path_factory.mktemp("clip") / "disc.mp4", 30)
+
+
+@pytest.fixture
+def shot(client: Client, movie: Path, tmp_path: Path) -> m.ShotState:
+    """A shot about which nothing was said."""
+    return new_shot(client, tmp_path, movie)
+
+
+@pytest.fixture
+def tab(browser: Any) -> Iterator[Callable[..., Look]]:
+    """Open a tab on a shot; at the end, close it and make sure that no script of the page failed."""
+    opened: list[tuple[Any, Look]] = []
+
+    def new(
+        client: Client, shot: m.ShotState, before: Callable[[Any], None] | None = None, **more: Any
+    ) -> Look:
+        context = browser.new_context(**{"viewport": SIZE, **more})
+        page = context.new_page()
+        look = Look(page, client, shot)
+        opened.append((context, look))
+        if before is not None:
+            before(page)
+        look.open()
+        return look
+
+    yield new
+    for context, _ in opened:
+        context.close()
+    for _, look in opened:
+        assert look.bugs == []
+
+
+@pytest.fixture
+def page(tab: Callable[..., Look], client: Client, shot: m.ShotState) -> Look:
+    """A tab on `shot`, ready."""
+    return tab(client, shot).ready()
