@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -10,10 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.engines import wait_for
+from tests import engines
 from trackmatte_client import Client
 from trackmatte_client.protocol import messages as m
 
+PATIENCE = 60.0
+"""Seconds; a browser that draws without a graphics card on a busy machine is slow."""
+wait_for = partial(engines.wait_for, seconds=PATIENCE)
 PICTURE = "#picture"
 READ = "() => document.querySelector('#picture').toDataURL('image/png').split(',')[1]"
 FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
@@ -30,7 +34,7 @@ class Look:
     def __init__(self, page: Any, client: Client, shot: m.ShotState) -> None:
         self.page, self.client, self.shot = page, client, shot
         self.bugs: list[str] = []
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE * 1000)
         page.on("pageerror", lambda e: self.bugs.append(str(e)))
         page.on("console", self._hear)
 

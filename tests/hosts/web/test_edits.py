@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tests import disc
-from tests.engines import new_shot, wait_for
-from tests.hosts.web.looking import Look
+from tests.engines import new_shot
+from tests.hosts.web.looking import Look, wait_for
 from trackmatte_client import Client
 
 

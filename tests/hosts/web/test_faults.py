@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from tests import disc, media_maker
-from tests.engines import new_shot, started, wait_for
-from tests.hosts.web.looking import Look
+from tests.engines import new_shot, started
+from tests.hosts.web.looking import Look, wait_for
 from trackmatte_client import Client
 from trackmatte_client.protocol import messages as m
 
@@ -24,9 +24,11 @@ Tab = Callable[..., Look]
 
 def test_late_replies_are_dropped(page: Look) -> None:
     held: list[Any] = []
-    page.page.route(
-        re.compile(r"/frames/1\?"), lambda route: held.append(route)
-    )  # frame 1 does not come for now
+
+    def hold(route: Any) -> None:  # frame 1 does not come for now
+        held.append(route)
+
+    page.page.route(re.compile(r"/frames/1\?"), hold)
     page.page.reload()
     page.ready().press("p", "ArrowRight")
     page.wait("true")

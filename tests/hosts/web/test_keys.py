@@ -6,8 +6,8 @@ import dataclasses
 import json
 import re
 
-from tests.engines import ROOT, wait_for
-from tests.hosts.web.looking import Look
+from tests.engines import ROOT
+from tests.hosts.web.looking import Look, wait_for
 from trackmatte_client.protocol import messages as m
 
 SHOWN = "[...document.querySelectorAll('[aria-pressed=true]')].map(e => e.textContent)"
@@ -99,7 +99,7 @@ def test_the_documents_have_the_table_of_the_page(page: Look) -> None:
     page.page.get_by_role("dialog", name="Keys").wait_for()
     shown = page.page.eval_on_selector_all(
         "#help dl > div",
-        "rows => rows.map(r => { const keys = [...r.querySelectorAll('kbd')].map(k => k.textContent).join(', ');"
+        "all => all.map(r => { const keys = [...r.querySelectorAll('kbd')].map(k => k.textContent).join(', ');"
         " return [keys || r.querySelector('dt').textContent, r.querySelector('dd').textContent] })",
     )
     text = (ROOT / "docs" / "web.md").read_text(encoding="utf-8").split("<!-- keys -->")[1]

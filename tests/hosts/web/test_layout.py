@@ -24,7 +24,8 @@ CONTRAST = """() => {
     if (!own || !e.checkVisibility() || e.disabled || e.closest('[aria-disabled=true]')) continue;
     let at = e, back = rgb(getComputedStyle(e).backgroundColor);
     while (!solid(back) && (at = at.parentElement)) back = rgb(getComputedStyle(at).backgroundColor);
-    found.push([e.textContent.trim().slice(0, 30), rgb(getComputedStyle(e).color).slice(0, 3), back.slice(0, 3)]);
+    const front = rgb(getComputedStyle(e).color);
+    found.push([e.textContent.trim().slice(0, 30), front.slice(0, 3), back.slice(0, 3)]);
   }
   return found;
 }"""

@@ -17,8 +17,8 @@ import numpy as np
 import OpenEXR
 import pytest
 
-from tests.engines import ROOT, wait_for
-from tests.hosts.web.looking import Look
+from tests.engines import ROOT
+from tests.hosts.web.looking import Look, wait_for
 from trackmatte.shot import Shot
 from trackmatte_client import Client
 from trackmatte_client.engine import Address
@@ -82,7 +82,7 @@ def test_a_newcomer_gets_exrs(look: Look, tmp_path: Path) -> None:
     assert (on & truth).sum() / (on | truth).sum() > 0.85  # the subject is on the screen
     look.press("m")
     look.page.get_by_title("Track both ways").click()
-    wait_for(lambda: look.state().objects[0].tracked == ((0, LAST),), 60)
+    wait_for(lambda: look.state().objects[0].tracked == ((0, LAST),))
     look.idle().press("ArrowRight").on(1).kind("mask")
     look.press("Home")
     photo(look, "overlay")
