@@ -10,7 +10,14 @@ from scipy import ndimage
 from skimage import segmentation
 
 from trackmatte.errors import UsageError
-from trackmatte.numerics.superpixels import flood, gradient, slic_segments, watershed_segments
+from trackmatte.numerics.superpixels import (
+    flood,
+    gradient,
+    neighbours,
+    segment_means,
+    slic_segments,
+    watershed_segments,
+)
 
 
 def _picture(height=60, width=80, seed=0):
@@ -71,6 +78,22 @@ def test_slic_keeps_edges_as_well_as_scikit_image():
     theirs = segmentation.slic(image, 200, compactness=10, start_label=0)
     assert 120 <= ours.max() + 1 <= 260
     assert lost(ours) <= lost(theirs) + 0.03
+
+
+def test_means_and_neighbours_of_pieces():
+    image, labels = _picture(12, 15), slic_segments(_picture(12, 15), 9)
+    means, (pairs, sides) = segment_means(image, labels), neighbours(labels)
+    for k in range(labels.max() + 1):
+        assert np.allclose(means[k], image[labels == k].mean(0))
+    found = {}
+    for y in range(12):
+        for x in range(15):
+            for v, u in ((y + 1, x), (y, x + 1)):
+                if v < 12 and u < 15 and labels[y, x] != labels[v, u]:
+                    key = tuple(sorted((int(labels[y, x]), int(labels[v, u]))))
+                    found[key] = found.get(key, 0) + 1
+    assert found == {tuple(p): s for p, s in zip(pairs.tolist(), sides.tolist(), strict=True)}
+    assert neighbours(np.zeros((3, 3), np.int32))[0].shape == (0, 2)
 
 
 def test_bad_images_are_told():

@@ -1,10 +1,12 @@
 """Small connected pieces of one colour: watershed of the gradient, and SLIC.
 
-Watershed: flooding from all minima in the order of the gradient (Vincent & Soille 1991; hierarchical queue after
-Meyer 1994). SLIC: Achanta et al., "SLIC superpixels compared to state-of-the-art superpixel methods", PAMI 2012.
+Watershed: flooding from all minima in the order of the gradient (Vincent & Soille 1991; the queue of queues
+after Meyer 1994). SLIC: Achanta et al., "SLIC superpixels compared to state-of-the-art superpixel methods",
+PAMI 2012.
 
-Why own kernels: `cv2.watershed` leaves boundary pixels without a piece, which on pieces of 20 pixels is a third of
-the image; SLIC is in no OpenCV wheel we ship; scikit-image would bring 13 MB and five packages. It is the check.
+Why own kernels: `cv2.watershed` leaves boundary pixels without a piece, a large share of pieces of 20 pixels;
+SLIC is in no OpenCV wheel we ship; scikit-image would bring 13 MB and five packages. It is the tests' check.
+854x480 on one core: watershed 0.05 s, SLIC with 2,500 pieces 0.3 s.
 """
 # Compiled kernels keep one loop in one piece:
 # ruff: noqa: PLR0912
@@ -93,6 +95,26 @@ def slic_segments(image: NDArray[Any], count: int, *, compactness: float = 10.0)
     rough = _slic(lab, centres, step, (compactness / step) ** 2, _SLIC_ROUNDS)
     labels: Labels = _connect(rough, max(1, int(step * step / 4)))
     return labels
+
+
+def segment_means(values: NDArray[Any], labels: Labels) -> NDArray[np.float64]:
+    """Return (n, c) the mean of (h, w, c) values over each piece of (h, w) labels."""
+    flat = labels.ravel()
+    size = np.bincount(flat).astype(np.float64)
+    sums = [np.bincount(flat, values[..., c].ravel(), size.size) for c in range(values.shape[2])]
+    return np.column_stack(sums) / size[:, None]
+
+
+def neighbours(labels: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the pairs of pieces that touch, (m, 2) with first < second, and (m,) pixel sides they share."""
+    count = int(labels.max()) + 1
+    codes = []
+    for a, b in ((labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])):
+        apart = a != b
+        one, other = a[apart].astype(np.int64), b[apart].astype(np.int64)
+        codes.append(np.minimum(one, other) * count + np.maximum(one, other))
+    pairs, sides = np.unique(np.concatenate(codes), return_counts=True)
+    return np.column_stack([pairs // count, pairs % count]), sides.astype(np.int64)
 
 
 def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -208,7 +230,7 @@ def _slic(lab, centres, step, weight, rounds):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _connect(rough, least):  # type: ignore[no-untyped-def]
-    """Number the connected pieces in raster order; those below ``least`` pixels join the piece before them."""
+    """Number the connected pieces in raster order; those below ``least`` pixels join the one before."""
     height, width = rough.shape
     labels = np.full((height, width), np.int32(-1), np.int32)
     stack = np.empty(height * width, np.int32)
@@ -230,11 +252,11 @@ def _connect(rough, least):  # type: ignore[no-untyped-def]
             done += 1
             for d in range(4):
                 v, u = y + (d == 0) - (d == 1), x + (d == 2) - (d == 3)
-                if 0 <= v < height and 0 <= u < width:
-                    if labels[v, u] < 0 and rough[v, u] == rough[y, x]:
-                        labels[v, u] = count
-                        stack[size] = v * width + u
-                        size += 1
+                inside = 0 <= v < height and 0 <= u < width
+                if inside and labels[v, u] < 0 and rough[v, u] == rough[y, x]:
+                    labels[v, u] = count
+                    stack[size] = v * width + u
+                    size += 1
         if size < least and before >= 0:
             for k in range(size):
                 labels[stack[k] // width, stack[k] % width] = before
