@@ -1,4 +1,6 @@
-"""Gaussian mixtures with full covariances, fitted by EM in the log domain or by hard assignment.
+"""Gaussian mixtures with full covariances: in closed form, by EM in the log domain, or by hard assignment.
+
+A single Gaussian is a mixture of one. With known classes the estimate is closed (`fit_labelled`).
 
 EM: Dempster, Laird & Rubin 1977. Hard assignment: Rother, Kolmogorov & Blake, "GrabCut", SIGGRAPH 2004, where
 each sample belongs to its likeliest component. Start: k-means++ (Arthur & Vassilvitskii 2007), seeded.
@@ -104,6 +106,89 @@ def fit_mixture(
     return model
 
 
+def fit_labelled(x: NDArray[np.floating], labels: NDArray[np.integer], *, floor: float = 0.0) -> Mixture:
+    """Return the maximum likelihood mixture of samples whose component is known.
+
+    Parameters
+    ----------
+    x : (N, D) samples, N >= 1, finite.
+    labels : (N,) component of each sample, >= 0; those without samples are left out, order kept.
+    floor : least variance in any direction, squared units of ``x``. Smaller eigenvalues are raised to it,
+        which is the maximum likelihood under that bound.
+
+    Raises
+    ------
+    UsageError : there are no samples, or not one label each.
+    """
+    samples = np.ascontiguousarray(x, np.float64)
+    if samples.ndim != 2 or len(samples) == 0 or labels.shape != (len(samples),):
+        raise UsageError(
+            f"labels {labels.shape} for samples {samples.shape}; it takes one per sample, and some"
+        )
+    used, index = np.unique(labels, return_inverse=True)
+    shares = (index[:, None] == np.arange(used.size)).astype(np.float64)
+    mass, means, covariances = _moments(samples, shares)
+    if floor > 0:
+        values, vectors = np.linalg.eigh(covariances)
+        covariances = (vectors * np.maximum(values, floor)[:, None, :]) @ vectors.transpose(0, 2, 1)
+    return Mixture(mass / mass.sum(), means, covariances)
+
+
+def choose_mixture(
+    x: NDArray[np.floating], *, most: int = 8, rounds: int = 30, floor: float = 1e-3, seed: int = 0
+) -> Mixture:
+    """Fit mixtures of 1 to ``most`` components by EM and return the one of least `bic`.
+
+    Raises
+    ------
+    UsageError : ``most`` is below 1; see also `fit_mixture`.
+    """
+    if most < 1:
+        raise UsageError(f"a mixture of at most {most} components; it takes one or more")
+    models = [fit_mixture(x, components=k, rounds=rounds, floor=floor, seed=seed) for k in range(1, most + 1)]
+    return min(models, key=lambda model: bic(model, x))
+
+
+def bic(model: Mixture, x: NDArray[np.floating]) -> float:
+    """Return Schwarz's criterion (1978), ``parameters log N - 2 log likelihood``: less is better."""
+    count, dimensions = model.means.shape
+    parameters = count * (dimensions + dimensions * (dimensions + 1) // 2) + count - 1
+    return float(parameters * np.log(len(x)) - 2 * model.log_density(x).sum())
+
+
+def kmeans(
+    x: NDArray[np.floating], count: int, *, sample_weights: Array | None = None, seed: int = 0
+) -> Array:
+    """Return (K, D) centres of (N, D) samples, K <= count: k-means++ and Lloyd's rounds on a sample.
+
+    Parameters
+    ----------
+    x : N >= 1, finite.
+    count : centres wanted; fewer come back when there are fewer distinct samples.
+    sample_weights : (N,) >= 0 with a positive sum, or None for equal ones.
+    """
+    rng = np.random.default_rng(seed)
+    some = np.asarray(x, np.float64)
+    mass = np.ones(len(some)) if sample_weights is None else sample_weights
+    if len(some) > _START_SAMPLES:
+        pick = rng.choice(len(some), _START_SAMPLES, p=mass / mass.sum())
+        some, mass = some[pick], np.ones(_START_SAMPLES)
+    centres = some[[rng.choice(len(some), p=mass / mass.sum())]]
+    nearest = _squared_distances(some, centres)[:, 0]
+    while len(centres) < count:
+        cost = mass * nearest
+        if not cost.sum() > 0:  # fewer distinct samples than centres
+            break
+        centres = np.vstack([centres, some[rng.choice(len(some), p=cost / cost.sum())]])
+        nearest = np.minimum(nearest, _squared_distances(some, centres[-1:])[:, 0])
+    for _ in range(_LLOYD_ROUNDS):
+        owner = _squared_distances(some, centres).argmin(1)
+        for k in range(len(centres)):
+            if (mine := mass * (owner == k)).sum() > 0:
+                centres[k] = mine @ some / mine.sum()
+    return centres
+
+
 def _estimate(x: Array, shares: Array, floor: float) -> Mixture:
     """Maximum likelihood of (N, K) weighted shares; components without any are dropped."""
     mass, means, covariances = _moments(x, np.ascontiguousarray(shares))
@@ -185,23 +270,8 @@ def _moments(x, shares):  # type: ignore[no-untyped-def]
 
 
 def _start(x: Array, weights: Array, components: int, floor: float, seed: int) -> Mixture:
-    """k-means++ centres and Lloyd's rounds on at most `_START_SAMPLES` samples, one estimate on all."""
-    rng = np.random.default_rng(seed)
-    some, mass = x, weights
-    if len(x) > _START_SAMPLES:
-        pick = rng.choice(len(x), _START_SAMPLES, p=weights / weights.sum())
-        some, mass = x[pick], np.ones(_START_SAMPLES)
-    centres = some[[rng.choice(len(some), p=mass / mass.sum())]]
-    while len(centres) < components:
-        cost = mass * _squared_distances(some, centres).min(1)
-        if not cost.sum() > 0:  # fewer distinct samples than components
-            break
-        centres = np.vstack([centres, some[rng.choice(len(some), p=cost / cost.sum())]])
-    for _ in range(_LLOYD_ROUNDS):
-        nearest = _squared_distances(some, centres).argmin(1)
-        for k in range(len(centres)):
-            if (mine := mass * (nearest == k)).sum() > 0:
-                centres[k] = mine @ some / mine.sum()
+    """One estimate from all samples, each at the nearest centre of `kmeans`."""
+    centres = kmeans(x, components, sample_weights=weights, seed=seed)
     nearest = _squared_distances(x, centres).argmin(1)
     return _estimate(x, (nearest[:, None] == np.arange(len(centres))) * weights[:, None], floor)
 
