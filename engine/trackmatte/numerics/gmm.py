@@ -278,5 +278,7 @@ def _start(x: Array, weights: Array, components: int, floor: float, seed: int) -
 
 def _squared_distances(x: Array, centres: Array) -> Array:
     """Return (N, K)."""
-    squares: Array = ((x[:, None] - centres[None]) ** 2).sum(-1)
+    squares: Array = np.zeros((len(x), len(centres)))
+    for d in range(x.shape[1]):
+        squares += (x[:, d, None] - centres[:, d]) ** 2
     return squares

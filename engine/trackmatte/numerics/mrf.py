@@ -3,8 +3,8 @@
     E(x) = sum_p D_p(x_p) + sum_(p,q) (-beta if x_p = x_q else +beta)
 
 over the 4-neighbour grid. ICM: Besag, "On the statistical analysis of dirty pictures", 1986. Alpha-expansion:
-Boykov, Veksler & Zabih, "Fast approximate energy minimization via graph cuts", PAMI 2001; each move is an exact
-cut, the result is within twice the least Potts energy, and with two labels it is the minimum.
+Boykov, Veksler & Zabih, "Fast approximate energy minimization via graph cuts", PAMI 2001; each move is exact,
+the result is within twice the least Potts energy, and with two labels it is the minimum.
 """
 
 from __future__ import annotations
