@@ -49,6 +49,11 @@ class Mixture:
         norms += 0.5 * self.means.shape[1] * np.log(2 * np.pi)
         return np.linalg.inv(roots), np.log(np.maximum(self.weights, 1e-300)) - norms
 
+    def likeliest(self, x: NDArray[np.floating]) -> tuple[NDArray[np.int64], Array]:
+        """Return (N,) the component of largest `component_log_densities` of each sample, and that value."""
+        index, logs = _likeliest(np.ascontiguousarray(x, np.float64), self.means, *self._factors())
+        return index, logs
+
     def responsibilities(self, x: NDArray[np.floating]) -> Array:
         """Return (N, K) posterior shares of the components, rows summing to 1."""
         logs = self.component_log_densities(x)
@@ -212,6 +217,24 @@ def _log_densities(x, means, whiten, offsets):  # type: ignore[no-untyped-def]
                 square += t * t
             out[n, k] = offsets[k] - 0.5 * square
     return out
+
+
+@numba.njit(cache=True)
+def _likeliest(x, means, whiten, offsets):  # type: ignore[no-untyped-def]
+    """(N,) component and its log density, without keeping the others."""
+    index, logs = np.zeros(x.shape[0], np.int64), np.full(x.shape[0], -np.inf)
+    for n in range(x.shape[0]):
+        for k in range(means.shape[0]):
+            square = 0.0
+            for i in range(means.shape[1]):
+                t = 0.0
+                for j in range(i + 1):
+                    t += whiten[k, i, j] * (x[n, j] - means[k, j])
+                square += t * t
+            value = offsets[k] - 0.5 * square
+            if value > logs[n]:
+                index[n], logs[n] = k, value
+    return index, logs
 
 
 @numba.njit(cache=True)

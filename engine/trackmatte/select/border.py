@@ -1,8 +1,8 @@
 """Border matting: a soft step along a cut's contour, by dynamic programming.
 
-Rother, Kolmogorov & Blake, "GrabCut", SIGGRAPH 2004, section 4: in a ribbon of +-w px around the contour alpha
-is ``g(r; Delta_t, sigma_t)``, r the signed distance, t the nearest contour point, and centre and width of the
-step minimise ::
+Rother, Kolmogorov & Blake, "GrabCut", SIGGRAPH 2004, section 4: in a ribbon of +-w px around the contour
+alpha is ``g(r; Delta_t, sigma_t)``, r the signed distance, t the nearest contour point, and centre and
+width of the step minimise ::
 
     E = sum_n -log N(z_n; mu_t(alpha_n), Sigma_t(alpha_n))
         + sum_t lambda1 (Delta_t - Delta_t+1)^2 + lambda2 (sigma_t - sigma_t+1)^2

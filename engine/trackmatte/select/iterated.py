@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from trackmatte.errors import PromptError
 from trackmatte.numerics.gmm import Mixture, fit_labelled, fit_mixture
 from trackmatte.numerics.maxflow import energy, grid_cut
-from trackmatte.select.evidence import Bool
+from trackmatte.select.evidence import Bool, Odds
 from trackmatte.select.seeded import GAMMA, Cut
 
 _COMPONENTS = 5
@@ -27,6 +27,8 @@ _SETTLED = 2e-4  # share of the energy below which a round counts as converged
 _FLOOR = 1.0  # least variance of a component, code values squared
 
 Models = tuple[Mixture, Mixture]
+Seen = list[tuple[NDArray[np.int64], NDArray[np.float64]]]
+"""Per side: each pixel's likeliest component, and its log density."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,16 +69,17 @@ def grab_cut(
         raise PromptError(f"nothing is left for {side}; grabcut needs pixels of both sides to begin with")
     pixels = rgb.reshape(-1, 3).astype(np.float64)
     models = _begin(pixels, labels)
-    energies = [grab_energy(rgb, labels, models, gamma=gamma)]
-    cut = Cut(labels, labels.astype(np.float32), tuple(energies))
+    seen = [m.likeliest(pixels) for m in models]
+    energies = [_total(rgb, labels, seen, gamma)]
     for _ in range(rounds):
-        models = _learn(pixels, cut.labels, models)
-        cut = _cut(rgb, models, subject, background, gamma)
-        energies.append(grab_energy(rgb, cut.labels, models, gamma=gamma))
+        models = _learn(pixels, labels, seen)
+        seen = [m.likeliest(pixels) for m in models]
+        labels, odds = _cut(rgb, seen, subject, background, gamma)
+        energies.append(_total(rgb, labels, seen, gamma))
         settled = energies[-2] - energies[-1] < _SETTLED * abs(energies[-1])
-        if settled or not cut.labels.any() or cut.labels.all():
+        if settled or not labels.any() or labels.all():
             break
-    return Grab(Cut(cut.labels, cut.odds, tuple(energies)), models)
+    return Grab(Cut(labels, odds, tuple(energies)), models)
 
 
 def edit(
@@ -89,21 +92,9 @@ def edit(
     grab : what `grab_cut` returned for the same image.
     subject, background : (h, w) all pixels fixed by now, old and new.
     """
-    cut = _cut(rgb, grab.models, subject, background, gamma)
-    return Grab(
-        Cut(cut.labels, cut.odds, (grab_energy(rgb, cut.labels, grab.models, gamma=gamma),)), grab.models
-    )
-
-
-def grab_energy(rgb: NDArray[np.uint8], labels: Bool, models: Models, *, gamma: float) -> float:
-    """Return E with each pixel's best component, independently of the solver."""
-    pixels = rgb.reshape(-1, 3).astype(np.float64)
-    total = energy(labels, np.zeros(labels.shape, np.float32), rgb, smoothness=gamma)
-    for side, model in enumerate(models):
-        mine = labels.ravel() == bool(side)
-        if mine.any():
-            total -= float(model.component_log_densities(pixels[mine]).max(1).sum())
-    return total
+    seen = [m.likeliest(rgb.reshape(-1, 3).astype(np.float64)) for m in grab.models]
+    labels, odds = _cut(rgb, seen, subject, background, gamma)
+    return Grab(Cut(labels, odds, (_total(rgb, labels, seen, gamma),)), grab.models)
 
 
 def _begin(pixels: NDArray[np.float64], labels: Bool) -> Models:
@@ -115,22 +106,27 @@ def _begin(pixels: NDArray[np.float64], labels: Bool) -> Models:
     return first, second
 
 
-def _learn(pixels: NDArray[np.float64], labels: Bool, models: Models) -> Models:
-    """Steps 1 and 2: each pixel's likeliest component of its side, and the mixtures of those."""
+def _learn(pixels: NDArray[np.float64], labels: Bool, seen: Seen) -> Models:
+    """Steps 1 and 2: the mixtures of each side's pixels, by their likeliest components so far."""
     flat = labels.ravel()
-    learnt = []
-    for side, model in enumerate(models):
-        mine = pixels[flat == bool(side)]
-        learnt.append(fit_labelled(mine, model.component_log_densities(mine).argmax(1), floor=_FLOOR))
-    return learnt[0], learnt[1]
+    first, second = (
+        fit_labelled(pixels[flat == bool(side)], seen[side][0][flat == bool(side)], floor=_FLOOR)
+        for side in (0, 1)
+    )
+    return first, second
 
 
-def _cut(rgb: NDArray[np.uint8], models: Models, subject: Bool, background: Bool, gamma: float) -> Cut:
-    """Step 3."""
+def _cut(
+    rgb: NDArray[np.uint8], seen: Seen, subject: Bool, background: Bool, gamma: float
+) -> tuple[Bool, Odds]:
+    """Step 3: labels, and the log-odds they were cut from."""
     free = ~(subject | background)
-    samples = rgb[free].astype(np.float64)
-    odds = np.where(subject, np.float32(np.inf), np.float32(-np.inf))
-    if len(samples):
-        theirs, ours = (m.component_log_densities(samples).max(1) for m in models)
-        odds[free] = ours - theirs
-    return Cut(grid_cut(odds, rgb, smoothness=gamma, free=free), odds, ())
+    odds = (seen[1][1] - seen[0][1]).reshape(free.shape).astype(np.float32)
+    odds = np.where(free, odds, np.where(subject, np.float32(np.inf), np.float32(-np.inf)))
+    return grid_cut(odds, rgb, smoothness=gamma, free=free), odds
+
+
+def _total(rgb: NDArray[np.uint8], labels: Bool, seen: Seen, gamma: float) -> float:
+    """E, each pixel with its side's likeliest component."""
+    data = np.where(labels.ravel(), seen[1][1], seen[0][1]).sum()
+    return energy(labels, np.zeros(labels.shape, np.float32), rgb, smoothness=gamma) - float(data)

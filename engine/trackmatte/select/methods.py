@@ -26,7 +26,7 @@ class Selection:
     """What a selector found."""
 
     logits: Odds
-    """(h, w) float32, > 0 = subject; of strokes without a box, only the parts that a subject's stroke touches."""
+    """(h, w) float32, > 0 = subject. Without box and mask only the parts that its marks touch."""
     energies: tuple[float, ...]
     """Of the method's own energy, per round, never increasing; empty for auto, which has none."""
 

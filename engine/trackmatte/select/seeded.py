@@ -1,7 +1,7 @@
 """Cuts from marks on both sides: Boykov and Jolly's, and a Markov random field of several colours per side.
 
-Boykov & Jolly, "Interactive graph cuts for optimal boundary and region segmentation", ICCV 2001, with mixtures
-of Gaussians in place of grey histograms.
+Boykov & Jolly, "Interactive graph cuts for optimal boundary and region segmentation", ICCV 2001, with
+mixtures of Gaussians in place of grey histograms.
 """
 
 from __future__ import annotations
