@@ -69,9 +69,7 @@ def test_graph_cut_energy_is_the_least_and_seeds_are_kept():
 def test_what_a_method_lacks_is_said():
     image, _ = _scene()
     for method in ("graphcut", "lazy", "mrf"):
-        with pytest.raises(
-            PromptError, match=f"{method} needs marks on both sides and none is on the background"
-        ):
+        with pytest.raises(PromptError, match=f"{method} needs .* none is on the background"):
             select_with(method, image, Prompt(frame=0, scribbles=(INSIDE,)))
         with pytest.raises(PromptError, match="none is on the subject"):
             select_with(method, image, Prompt(frame=0, box=Box(0.2, 0.2, 0.8, 0.8)))
