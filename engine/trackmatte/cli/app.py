@@ -43,6 +43,7 @@ from trackmatte.cli.options import (
 from trackmatte.cli.prompts import parse_prompt
 from trackmatte.cli.qc import qc
 from trackmatte.cli.report import Report, Terminated, terminating
+from trackmatte.cli.select import select
 from trackmatte.cli.serve import serve, web
 from trackmatte.cli.still import matte_still
 from trackmatte.cli.train import train_refiner
@@ -99,6 +100,7 @@ app.command(weights_commands.app)
 app.command(colorspaces)
 app.command(qc)
 app.command(comp)
+app.command(select)
 app.command(serve)
 app.command(web)
 

@@ -1,4 +1,6 @@
-"""Gaussian mixtures with full covariances, fitted by EM in the log domain or by hard assignment.
+"""Gaussian mixtures with full covariances: in closed form, by EM in the log domain, or by hard assignment.
+
+A single Gaussian is a mixture of one. With known classes the estimate is closed (`fit_labelled`).
 
 EM: Dempster, Laird & Rubin 1977. Hard assignment: Rother, Kolmogorov & Blake, "GrabCut", SIGGRAPH 2004, where
 each sample belongs to its likeliest component. Start: k-means++ (Arthur & Vassilvitskii 2007), seeded.
@@ -46,6 +48,11 @@ class Mixture:
         norms = np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(1)
         norms += 0.5 * self.means.shape[1] * np.log(2 * np.pi)
         return np.linalg.inv(roots), np.log(np.maximum(self.weights, 1e-300)) - norms
+
+    def likeliest(self, x: NDArray[np.floating]) -> tuple[NDArray[np.int64], Array]:
+        """Return (N,) the component of largest `component_log_densities` of each sample, and that value."""
+        index, logs = _likeliest(np.ascontiguousarray(x, np.float64), self.means, *self._factors())
+        return index, logs
 
     def responsibilities(self, x: NDArray[np.floating]) -> Array:
         """Return (N, K) posterior shares of the components, rows summing to 1."""
@@ -104,6 +111,89 @@ def fit_mixture(
     return model
 
 
+def fit_labelled(x: NDArray[np.floating], labels: NDArray[np.integer], *, floor: float = 0.0) -> Mixture:
+    """Return the maximum likelihood mixture of samples whose component is known.
+
+    Parameters
+    ----------
+    x : (N, D) samples, N >= 1, finite.
+    labels : (N,) component of each sample, >= 0; those without samples are left out, order kept.
+    floor : least variance in any direction, squared units of ``x``. Smaller eigenvalues are raised to it,
+        which is the maximum likelihood under that bound.
+
+    Raises
+    ------
+    UsageError : there are no samples, or not one label each.
+    """
+    samples = np.ascontiguousarray(x, np.float64)
+    if samples.ndim != 2 or len(samples) == 0 or labels.shape != (len(samples),):
+        raise UsageError(
+            f"labels {labels.shape} for samples {samples.shape}; it takes one per sample, and some"
+        )
+    used, index = np.unique(labels, return_inverse=True)
+    shares = (index[:, None] == np.arange(used.size)).astype(np.float64)
+    mass, means, covariances = _moments(samples, shares)
+    if floor > 0:
+        values, vectors = np.linalg.eigh(covariances)
+        covariances = (vectors * np.maximum(values, floor)[:, None, :]) @ vectors.transpose(0, 2, 1)
+    return Mixture(mass / mass.sum(), means, covariances)
+
+
+def choose_mixture(
+    x: NDArray[np.floating], *, most: int = 8, rounds: int = 30, floor: float = 1e-3, seed: int = 0
+) -> Mixture:
+    """Fit mixtures of 1 to ``most`` components by EM and return the one of least `bic`.
+
+    Raises
+    ------
+    UsageError : ``most`` is below 1; see also `fit_mixture`.
+    """
+    if most < 1:
+        raise UsageError(f"a mixture of at most {most} components; it takes one or more")
+    models = [fit_mixture(x, components=k, rounds=rounds, floor=floor, seed=seed) for k in range(1, most + 1)]
+    return min(models, key=lambda model: bic(model, x))
+
+
+def bic(model: Mixture, x: NDArray[np.floating]) -> float:
+    """Return Schwarz's criterion (1978), ``parameters log N - 2 log likelihood``: less is better."""
+    count, dimensions = model.means.shape
+    parameters = count * (dimensions + dimensions * (dimensions + 1) // 2) + count - 1
+    return float(parameters * np.log(len(x)) - 2 * model.log_density(x).sum())
+
+
+def kmeans(
+    x: NDArray[np.floating], count: int, *, sample_weights: Array | None = None, seed: int = 0
+) -> Array:
+    """Return (K, D) centres of (N, D) samples, K <= count: k-means++ and Lloyd's rounds on a sample.
+
+    Parameters
+    ----------
+    x : N >= 1, finite.
+    count : centres wanted; fewer come back when there are fewer distinct samples.
+    sample_weights : (N,) >= 0 with a positive sum, or None for equal ones.
+    """
+    rng = np.random.default_rng(seed)
+    some = np.asarray(x, np.float64)
+    mass = np.ones(len(some)) if sample_weights is None else sample_weights
+    if len(some) > _START_SAMPLES:
+        pick = rng.choice(len(some), _START_SAMPLES, p=mass / mass.sum())
+        some, mass = some[pick], np.ones(_START_SAMPLES)
+    centres = some[[rng.choice(len(some), p=mass / mass.sum())]]
+    nearest = _squared_distances(some, centres)[:, 0]
+    while len(centres) < count:
+        cost = mass * nearest
+        if not cost.sum() > 0:  # fewer distinct samples than centres
+            break
+        centres = np.vstack([centres, some[rng.choice(len(some), p=cost / cost.sum())]])
+        nearest = np.minimum(nearest, _squared_distances(some, centres[-1:])[:, 0])
+    for _ in range(_LLOYD_ROUNDS):
+        owner = _squared_distances(some, centres).argmin(1)
+        for k in range(len(centres)):
+            if (mine := mass * (owner == k)).sum() > 0:
+                centres[k] = mine @ some / mine.sum()
+    return centres
+
+
 def _estimate(x: Array, shares: Array, floor: float) -> Mixture:
     """Maximum likelihood of (N, K) weighted shares; components without any are dropped."""
     mass, means, covariances = _moments(x, np.ascontiguousarray(shares))
@@ -127,6 +217,24 @@ def _log_densities(x, means, whiten, offsets):  # type: ignore[no-untyped-def]
                 square += t * t
             out[n, k] = offsets[k] - 0.5 * square
     return out
+
+
+@numba.njit(cache=True)
+def _likeliest(x, means, whiten, offsets):  # type: ignore[no-untyped-def]
+    """(N,) component and its log density, without keeping the others."""
+    index, logs = np.zeros(x.shape[0], np.int64), np.full(x.shape[0], -np.inf)
+    for n in range(x.shape[0]):
+        for k in range(means.shape[0]):
+            square = 0.0
+            for i in range(means.shape[1]):
+                t = 0.0
+                for j in range(i + 1):
+                    t += whiten[k, i, j] * (x[n, j] - means[k, j])
+                square += t * t
+            value = offsets[k] - 0.5 * square
+            if value > logs[n]:
+                index[n], logs[n] = k, value
+    return index, logs
 
 
 @numba.njit(cache=True)
@@ -185,28 +293,15 @@ def _moments(x, shares):  # type: ignore[no-untyped-def]
 
 
 def _start(x: Array, weights: Array, components: int, floor: float, seed: int) -> Mixture:
-    """k-means++ centres and Lloyd's rounds on at most `_START_SAMPLES` samples, one estimate on all."""
-    rng = np.random.default_rng(seed)
-    some, mass = x, weights
-    if len(x) > _START_SAMPLES:
-        pick = rng.choice(len(x), _START_SAMPLES, p=weights / weights.sum())
-        some, mass = x[pick], np.ones(_START_SAMPLES)
-    centres = some[[rng.choice(len(some), p=mass / mass.sum())]]
-    while len(centres) < components:
-        cost = mass * _squared_distances(some, centres).min(1)
-        if not cost.sum() > 0:  # fewer distinct samples than components
-            break
-        centres = np.vstack([centres, some[rng.choice(len(some), p=cost / cost.sum())]])
-    for _ in range(_LLOYD_ROUNDS):
-        nearest = _squared_distances(some, centres).argmin(1)
-        for k in range(len(centres)):
-            if (mine := mass * (nearest == k)).sum() > 0:
-                centres[k] = mine @ some / mine.sum()
+    """One estimate from all samples, each at the nearest centre of `kmeans`."""
+    centres = kmeans(x, components, sample_weights=weights, seed=seed)
     nearest = _squared_distances(x, centres).argmin(1)
     return _estimate(x, (nearest[:, None] == np.arange(len(centres))) * weights[:, None], floor)
 
 
 def _squared_distances(x: Array, centres: Array) -> Array:
     """Return (N, K)."""
-    squares: Array = ((x[:, None] - centres[None]) ** 2).sum(-1)
+    squares: Array = np.zeros((len(x), len(centres)))
+    for d in range(x.shape[1]):
+        squares += (x[:, d, None] - centres[:, d]) ** 2
     return squares

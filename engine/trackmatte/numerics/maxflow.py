@@ -80,7 +80,7 @@ def grid_cut(
         np.float32(contrast_beta(image)),
         float(smoothness),
     )
-    labels.ravel()[pixels] = _solve(neighbour, capacity, terminal)
+    labels.ravel()[pixels] = solve_tables(neighbour, capacity, terminal)
     return labels
 
 
@@ -177,8 +177,8 @@ def _build(unary, image, labels, pixels, index, beta, smoothness):  # type: igno
 
 
 @numba.njit(cache=True)
-def _solve(neighbour, capacity, terminal):  # type: ignore[no-untyped-def]
-    """Boykov-Kolmogorov on symmetric capacities; returns (n,) bool: on the source's side."""
+def solve_tables(neighbour, capacity, terminal):  # type: ignore[no-untyped-def]
+    """Boykov-Kolmogorov on (n, 8) neighbours and capacities, (n,) signed terminals; True = source's side."""
     n = terminal.size
     tree = np.zeros(n, np.uint8)
     parent = np.full(n, np.int8(_NONE), np.int8)

@@ -1,0 +1,136 @@
+"""The named selectors behind one signature: picture and prompt in, mask and energies out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackmatte.errors import PromptError, UsageError
+from trackmatte.numerics.rgb8 import rgb8
+from trackmatte.prompt import Prompt
+from trackmatte.select.evidence import Bool, Odds, box_pixels
+from trackmatte.select.finish import keep_components, to_logits
+from trackmatte.select.interactive import select_mask
+from trackmatte.select.iterated import grab_cut
+from trackmatte.select.lazy import edit_boundary, prepare, stroke
+from trackmatte.select.raster import Seeds, draw_seeds
+from trackmatte.select.seeded import Cut, graph_cut, regions_cut
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """What a selector found."""
+
+    logits: Odds
+    """(h, w) float32, > 0 = subject. Without box and mask only the parts that its marks touch."""
+    energies: tuple[float, ...]
+    """Of the method's own energy, per round, never increasing; empty for auto, which has none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Request:
+    """A prompt drawn on its picture."""
+
+    rgb: NDArray[np.uint8]
+    seeds: Seeds
+    subject: Bool
+    """Marks and painted pixels."""
+    background: Bool
+    """The same, and everything outside the box."""
+    mask: Bool | None
+
+
+def select_with(method: str, image: NDArray[Any], prompt: Prompt) -> Selection:
+    """Select a subject by a named method.
+
+    Parameters
+    ----------
+    method : a key of `METHODS`.
+    image : (h, w, 3) uint8, or float sRGB in [0, 1].
+    prompt : marks, box and mask; which of them a method takes is said in docs/methods.md.
+
+    Raises
+    ------
+    UsageError : there is no such method, or the image is none (see `rgb8`).
+    PromptError : the prompt contradicts itself, lacks what the method needs, or selects nothing.
+    """
+    if method not in METHODS:
+        raise UsageError(f"there is no selector {method!r}; choose one of {', '.join(METHODS)}")
+    selection = METHODS[method](image, prompt)
+    if not (selection.logits > 0).any():
+        raise PromptError(f"{method} finds no subject on frame {prompt.frame}; draw a stroke on it")
+    return selection
+
+
+def _auto(image: NDArray[Any], prompt: Prompt) -> Selection:
+    return Selection(select_mask(rgb8(image, most=200_000_000), prompt), ())
+
+
+def _grabcut(image: NDArray[Any], prompt: Prompt) -> Selection:
+    request = _request(image, prompt, "grabcut", takes_mask=True)
+    start = request.subject
+    if request.mask is not None:
+        start = request.mask
+    elif request.seeds.box is not None:
+        start = box_pixels(request.subject.shape, request.seeds.box)
+    if not request.background.any():
+        raise PromptError("grabcut needs a box with something outside, or a stroke on the background")
+    return _selection(request, grab_cut(request.rgb, request.subject, request.background, start).cut)
+
+
+def _graphcut(image: NDArray[Any], prompt: Prompt) -> Selection:
+    request = _request(image, prompt, "graphcut")
+    return _selection(request, graph_cut(request.rgb, request.subject, request.background))
+
+
+def _mrf(image: NDArray[Any], prompt: Prompt) -> Selection:
+    request = _request(image, prompt, "mrf")
+    return _selection(request, regions_cut(request.rgb, request.subject, request.background))
+
+
+def _lazy(image: NDArray[Any], prompt: Prompt) -> Selection:
+    request = _request(image, prompt, "lazy")
+    pieces = prepare(request.rgb)
+    rough = stroke(pieces, request.subject, request.background)
+    labels = edit_boundary(pieces, _touched(request, rough.labels), request.subject, request.background)
+    return Selection(to_logits(labels), rough.energies)
+
+
+METHODS: dict[str, Callable[[NDArray[Any], Prompt], Selection]] = {
+    "auto": _auto,
+    "grabcut": _grabcut,
+    "graphcut": _graphcut,
+    "lazy": _lazy,
+    "mrf": _mrf,
+}
+
+
+def _request(image: NDArray[Any], prompt: Prompt, method: str, *, takes_mask: bool = False) -> _Request:
+    rgb = rgb8(image)
+    height, width = rgb.shape[:2]
+    if prompt.mask is not None and not takes_mask:
+        raise PromptError(f"{method} takes marks and a box, not a mask; use auto or grabcut for it")
+    mask = None if prompt.mask is None else np.nan_to_num(prompt.mask.astype(np.float32)) > 0.5
+    if mask is not None and mask.shape != (height, width):
+        raise PromptError(f"the mask is {mask.shape[1]}x{mask.shape[0]} and the image {width}x{height}")
+    seeds = draw_seeds(prompt, (width, height))
+    subject = (seeds.subject & (seeds.paint >= 0)) | (seeds.paint > 0)
+    background = (seeds.background & (seeds.paint <= 0)) | (seeds.paint < 0)
+    if seeds.box is not None:
+        background |= ~box_pixels((height, width), seeds.box) & ~subject
+    return _Request(rgb, seeds, subject, background, mask)
+
+
+def _selection(request: _Request, cut: Cut) -> Selection:
+    return Selection(to_logits(_touched(request, cut.labels)), cut.energies)
+
+
+def _touched(request: _Request, labels: Bool) -> Bool:
+    """Without box and mask, what no subject's mark touches only shares its colours."""
+    if request.seeds.box is not None or request.mask is not None or not labels.any():
+        return labels
+    return keep_components(labels, request.subject, reach=0)
