@@ -125,9 +125,8 @@ class Look:
 
     def idle(self) -> Look:
         """Wait until no job is left."""
-        wait_for(
-            lambda: all(j.status in ("done", "failed", "cancelled") for j in self.client.list_jobs()), 60
-        )
+        ended = {"done", "failed", "cancelled"}
+        wait_for(lambda: ended.issuperset(j.status for j in self.client.list_jobs()))
         self.page.wait_for_selector(".progress .line", state="detached")
         return self
 

@@ -99,8 +99,7 @@ def test_the_documents_have_the_table_of_the_page(page: Look) -> None:
     page.page.get_by_role("dialog", name="Keys").wait_for()
     shown = page.page.eval_on_selector_all(
         "#help dl > div",
-        "all => all.map(r => {"
-        " const keys = [...r.querySelectorAll('kbd')].map(k => k.textContent).join(', ');"
+        "all => all.map(r => { const keys = [...r.querySelectorAll('kbd')].map(k => k.innerText).join(', ');"
         " return [keys || r.querySelector('dt').textContent, r.querySelector('dd').textContent] })",
     )
     text = (ROOT / "docs" / "web.md").read_text(encoding="utf-8").split("<!-- keys -->")[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import cv2
@@ -86,6 +87,9 @@ def test_without_a_built_page_hosts_are_served_and_the_browser_is_told(
     for path, status, text in (("/", 404, b"no web page"), ("/hello", 200, b"protocol")):
         said.clear()
         scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
-        asyncio.run(served(scope, receive, send))
+        # In a thread of its own: the browser's loop may be running in this one.
+        asking = Thread(target=asyncio.run, args=(served(scope, receive, send),))
+        asking.start()
+        asking.join()
         assert said[0]["status"] == status
         assert text in said[1]["body"]
