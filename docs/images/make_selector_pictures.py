@@ -104,10 +104,13 @@ def main() -> None:
             rough = stroke(pieces, seeds.subject, seeds.background).labels
             shown = outlined(flat_pieces(pieces), rough)
         save(f"select_{method}", [shown, outlined(rgb, labels)])
-    grab = select_with("grabcut", rgb, Prompt(frame=0, box=BOX)).logits > 0
+    boxed[seeds.subject] = GREEN
+    prompt = Prompt(frame=0, box=BOX, scribbles=tuple(s for s in STROKES if s.label))
+    grab = select_with("grabcut", rgb, prompt).logits > 0
     save("select_grabcut", [boxed, outlined(rgb, grab)])
-    part = (slice(50, 140), slice(120, 240))
-    zoom = [cut_out(rgb, a)[part] for a in (grab, border_matte(rgb, grab))]
+    part = (slice(50, 140), slice(230, 350))
+    cut = select_with("graphcut", rgb, strokes).logits > 0
+    zoom = [cut_out(rgb, a)[part] for a in (cut, border_matte(rgb, cut))]
     save("select_border", [cv2.resize(z, None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST) for z in zoom])
 
 

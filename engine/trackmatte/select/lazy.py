@@ -27,7 +27,7 @@ from trackmatte.select.grabcut import signed_distance
 from trackmatte.select.seeded import Cut, need_both
 
 _CLUSTERS = 64
-_MARKS = 20_000  # pixels of one side's marks that are clustered, at most
+_MARKS = 1000  # pixels of one side's marks that are clustered, at most
 _LAMBDA = 8.0
 _COLOUR = 1 / 16  # squared code values to the unit of C
 _ETA = 10.0  # the paper's
