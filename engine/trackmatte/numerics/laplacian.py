@@ -1,4 +1,4 @@
-"""The matting Laplacian of the pixels of a band, and nothing else.
+"""The matting Laplacian of the pixels of a band or of a whole picture, and nothing else.
 
 Levin, Lischinski, Weiss, "A closed-form solution to natural image matting", PAMI 2008: over every 3 x 3
 window alpha is an affine function of colour, and the energy of leaving that model is ``alpha' L alpha``.
@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import scipy.sparse as sp
 from numba import njit
 from numpy.typing import NDArray
 
@@ -33,6 +34,21 @@ class BandSystem:
     """(n, 25) numbers of the pixels they act on; n stands for a pixel outside the band."""
     constant: NDArray[Any]
     """(n,) what the fixed pixels around the band add on the right-hand side."""
+
+    def matrix(self) -> sp.csr_array:
+        """Return the (n, n) symmetric matrix as SciPy keeps it."""
+        n = len(self.constant)
+        inside = self.columns < n
+        begin = np.concatenate([[0], np.cumsum(np.count_nonzero(inside, axis=1))])
+        return sp.csr_array((self.values[inside], self.columns[inside], begin), shape=(n, n))
+
+
+def full_laplacian(
+    rgb: NDArray[Any], epsilon: float, dtype: type[np.floating[Any]] = np.float64
+) -> BandSystem:
+    """Assemble the matting Laplacian of all pixels of an (H, W, 3) picture; see `band_laplacian`."""
+    shape = rgb.shape[:2]
+    return band_laplacian(rgb, np.ones(shape, np.bool_), np.zeros(shape), epsilon, dtype)
 
 
 def band_laplacian(
