@@ -17,6 +17,7 @@ from trackmatte.cli import weights as weights_commands
 from trackmatte.cli.colorspaces import colorspaces
 from trackmatte.cli.comp import comp
 from trackmatte.cli.delivery import Delivered, check_form, run_export
+from trackmatte.cli.layers import layers
 from trackmatte.cli.options import (
     BoxOption,
     Clip,
@@ -99,6 +100,7 @@ app.command(weights_commands.app)
 app.command(colorspaces)
 app.command(qc)
 app.command(comp)
+app.command(layers)
 app.command(serve)
 app.command(web)
 

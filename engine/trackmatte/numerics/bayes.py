@@ -1,9 +1,9 @@
 """Bayesian matting: colour, foreground, background and alpha of one pixel at its most probable.
 
-Chuang, Curless, Salesin and Szeliski, "A Bayesian approach to digital matting", CVPR 2001. The unknown pixels
+Chuang, Curless, Salesin and Szeliski, "A Bayesian approach to digital matting", CVPR 2001. Unknown pixels
 are solved from both sides inwards. Each one looks at the colours around it, those of pixels solved before
-included, weighted by their alpha and by a Gaussian of their distance; splits each side's colours into clusters
-(Orchard and Bouman, "Color quantization of images", 1991); and finds for every pair of clusters the
+included, weighted by their alpha and by a Gaussian of their distance; splits the colours of each side into
+clusters (Orchard and Bouman, "Color quantization of images", 1991); and finds for every pair of clusters the
 foreground F, background B and alpha with the largest posterior
 
     - |C - alpha F - (1 - alpha) B|^2 / (2 sigma^2) - (F - mean_F)' S_F^-1 (F - mean_F) / 2 - (same of B).
@@ -14,7 +14,7 @@ its 1/2 but derive the six equations with it; so do we, and both steps climb the
 
 Six equations become three: with ``S = alpha^2 S_F + (1 - alpha)^2 S_B + sigma^2 I`` and
 ``r = C - alpha mean_F - (1 - alpha) mean_B`` the solution is ``F = mean_F + alpha S_F S^-1 r`` and
-``B = mean_B + (1 - alpha) S_B S^-1 r`` (matrix inversion lemma), and the posterior there is ``-r' S^-1 r / 2``.
+``B = mean_B + (1 - alpha) S_B S^-1 r`` (matrix inversion lemma); the posterior there is ``-r' S^-1 r / 2``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ LEAST_ALPHA = 0.1
 class Sampling:
     """What decides a Bayesian matte; colours are in [0, 1], lengths in px."""
 
-    sigma: float = 0.01
+    sigma: float = 0.0025
     """Standard deviation of the plate's colour."""
     spread: float = 8.0
     """Standard deviation of the Gaussian that weighs samples by distance."""
@@ -50,7 +50,7 @@ class Sampling:
     """It does not grow beyond this radius; then the nearest known pixel alone counts."""
     clusters: int = 3
     """Of each side, at most."""
-    tight: float = 0.02
+    tight: float = 0.08
     """Clusters whose largest standard deviation is below this are not split."""
     rounds: int = 50
     """Alternations, at most."""

@@ -63,7 +63,7 @@ def smallest_eigenvectors(
         values, vectors = eigh(matrix.toarray())
         return values[:count], vectors[:, :count]
     factors = factorised(sp.csc_matrix(matrix + SHIFT * sp.eye_array(n)))
-    solve = LinearOperator((n, n), matvec=factors.solve, dtype=np.float64)  # type: ignore[call-arg]
+    solve = LinearOperator((n, n), matvec=factors.solve, dtype=np.float64)
     start = np.random.default_rng(0).standard_normal(n)
     values, vectors = eigsh(matrix, count, sigma=-SHIFT, OPinv=solve, v0=start, tol=1e-6)
     order = np.argsort(values)
@@ -95,7 +95,9 @@ def enlarge(
     return out
 
 
-def smoothed(apply: Apply, x: NDArray[np.float32], cut: float, top: float, degree: int) -> NDArray[np.float32]:
+def smoothed(
+    apply: Apply, x: NDArray[np.float32], cut: float, top: float, degree: int
+) -> NDArray[np.float32]:
     """Damp what the matrix is large on: a Chebyshev polynomial of it, 1 at eigenvalue 0.
 
     Parameters
@@ -118,16 +120,9 @@ def smoothed(apply: Apply, x: NDArray[np.float32], cut: float, top: float, degre
     return now
 
 
-def rayleigh_ritz(
-    apply: Apply, x: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+def rayleigh_ritz(apply: Apply, x: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Return the best eigenvalues and eigenvectors that the span of (n, k) columns holds, ascending."""
     basis = np.asarray(np.linalg.qr(x)[0], np.float32)
     small = (basis.T @ apply(basis)).astype(np.float64)
     values, turn = np.linalg.eigh((small + small.T) / 2)
     return values, basis @ turn.astype(np.float32)
-
-
-def largest_eigenvalue(matrix: sp.csr_array) -> float:
-    """Return a bound on the eigenvalues (Gershgorin)."""
-    return float(np.asarray(abs(matrix).sum(axis=1)).max())

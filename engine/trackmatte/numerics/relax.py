@@ -10,57 +10,17 @@ picture changes, g is 1 and the second term asks for nothing between 0 and 1.
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
-import scipy.sparse as sp
-from numba import njit, prange
 from numpy.typing import NDArray
 
-from trackmatte.numerics.laplacian import CENTRE, BandSystem
+from trackmatte.numerics.laplacian import Operator
 from trackmatte.numerics.spectral import pulls, sparsity
 
 SPARSE, FAITHFUL, WHOLE = 0.3, 0.1, 100.0
 """Weights of sparsity, of the first estimate, and of summing to 1."""
 
 F32 = NDArray[np.float32]
-
-
-class Operator:
-    """The matting Laplacian of all pixels with links between some of them.
-
-    Parameters
-    ----------
-    system : the matting Laplacian of n pixels, float32.
-    links : (m, m) Laplacian of the links, or None.
-    nodes : (m,) pixels that they act on.
-    """
-
-    def __init__(
-        self, system: BandSystem, links: sp.csr_array | None = None, nodes: NDArray[np.int64] | None = None
-    ) -> None:
-        self.system = system
-        self.links = None if links is None else sp.csr_array(links.astype(np.float32))
-        self.nodes = nodes
-        self.diagonal = np.array(system.values[:, CENTRE])
-        if links is not None:
-            np.add.at(self.diagonal, nodes, links.diagonal().astype(np.float32))
-
-    def __call__(self, x: F32) -> F32:
-        """Return the matrix times (n, k) columns."""
-        padded = np.zeros((len(x) + 1, x.shape[1]), np.float32)
-        padded[:-1] = x
-        out = np.empty_like(x)
-        _product(self.system.values, self.system.columns, padded, out)
-        if self.links is not None:
-            np.add.at(out, self.nodes, self.links @ x[self.nodes])
-        return out
-
-    def largest(self) -> float:
-        """Return a bound on the eigenvalues (Gershgorin)."""
-        bound = float(np.abs(self.system.values).sum(1).max())
-        return bound + (0.0 if self.links is None else float(abs(self.links).sum(axis=1).max()))
 
 
 def softness(rgb: F32) -> F32:
@@ -81,8 +41,11 @@ def energy(operator: Operator, alpha: F32, first: F32, gamma: F32) -> float:
     a, f = alpha.astype(np.float64), first.astype(np.float64)
     smooth = float((a * operator(alpha)).sum())
     sparse = float(sparsity(a, gamma[:, None].astype(np.float64)).sum())
-    return smooth + SPARSE * sparse + FAITHFUL * float(((a - f) ** 2).sum()) + WHOLE * float(
-        ((1 - a.sum(1)) ** 2).sum()
+    return (
+        smooth
+        + SPARSE * sparse
+        + FAITHFUL * float(((a - f) ** 2).sum())
+        + WHOLE * float(((1 - a.sum(1)) ** 2).sum())
     )
 
 
@@ -123,9 +86,7 @@ def _conjugate_gradient(
     """
 
     def times(p: F32) -> F32:
-        return np.asarray(
-            operator(p) + weight * p + np.float32(WHOLE) * p.sum(1, keepdims=True), np.float32
-        )
+        return np.asarray(operator(p) + weight * p + np.float32(WHOLE) * p.sum(1, keepdims=True), np.float32)
 
     inverse = 1 / (weight + np.maximum(operator.diagonal, 0)[:, None])
     coupling = np.float32(WHOLE) / (1 + np.float32(WHOLE) * inverse.sum(1, keepdims=True))
@@ -150,14 +111,3 @@ def _conjugate_gradient(
         p = z + np.float32(new / rz) * p
         rz = new
     return x
-
-
-@njit(cache=True, parallel=True, fastmath={"contract", "reassoc"})  # type: ignore[untyped-decorator]
-def _product(values: Any, columns: Any, x: Any, out: Any) -> None:  # pragma: no cover - compiled
-    for i in prange(values.shape[0]):
-        for k in range(x.shape[1]):
-            out[i, k] = 0.0
-        for j in range(25):
-            w, at = values[i, j], columns[i, j]
-            for k in range(x.shape[1]):
-                out[i, k] += w * x[at, k]

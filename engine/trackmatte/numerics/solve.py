@@ -37,7 +37,9 @@ def solve_exactly(system: BandSystem) -> NDArray[np.float64]:
     if matrix.shape[0] > MOST_ELIMINATED:
         import pymatting
 
-        return np.asarray(pymatting.cg(matrix.tocsr(), system.constant, M=pymatting.ichol(matrix), rtol=1e-9))
+        shifts = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # without any the factorisation fails, and says so on stdout
+        factor = pymatting.ichol(matrix, discard_threshold=1e-4, shifts=shifts)
+        return np.asarray(pymatting.cg(matrix.tocsr(), system.constant, M=factor, rtol=1e-9))
     return np.asarray(factorised(matrix).solve(system.constant))
 
 

@@ -18,9 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackmatte.errors import UsageError
-from trackmatte.numerics.eigen import smallest_eigenvectors
-from trackmatte.numerics.laplacian import full_laplacian
+from trackmatte.numerics.eigen import enlarge, rayleigh_ritz, smallest_eigenvectors, smoothed
+from trackmatte.numerics.laplacian import Operator, full_laplacian
+from trackmatte.numerics.rgb8 import rgb8
 
+EXACT = 60_000
+"""Pixels up to which eigenvectors come from elimination of all pixels, in 5 to 10 s; beyond, they are lifted."""
+MOST_PIXELS = 1_000_000
+"""Pixels of a picture: fifty vectors of them are held several times."""
 THRESHOLD = 1e-3
 """Below it |alpha|^gamma is a parabola, so that it has a slope everywhere."""
 
@@ -31,7 +36,7 @@ def sparsity(alpha: NDArray[Any], gamma: float | NDArray[Any]) -> NDArray[Any]:
     def part(x: NDArray[Any]) -> NDArray[Any]:
         size, bend = np.abs(x), THRESHOLD ** (np.asarray(gamma) - 2)
         round_off = gamma / 2 * bend * size**2 + (1 - gamma / 2) * THRESHOLD ** np.asarray(gamma)
-        return np.where(size < THRESHOLD, round_off, size**gamma)
+        return np.asarray(np.where(size < THRESHOLD, round_off, size**gamma))
 
     return np.asarray(part(alpha) + part(1 - alpha))
 
@@ -39,7 +44,7 @@ def sparsity(alpha: NDArray[Any], gamma: float | NDArray[Any]) -> NDArray[Any]:
 def pulls(
     alpha: NDArray[np.float32], gamma: float | NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return weights u, v of the parabola ``u alpha^2 + v (1 - alpha)^2`` that touches `sparsity` from above."""
+    """Return weights of the parabola ``u alpha^2 + v (1 - alpha)^2`` that touches `sparsity` from above."""
     power = np.asarray(gamma, np.float32) - np.float32(2)
     half = np.asarray(gamma, np.float32) / np.float32(2)
     floor = np.float32(THRESHOLD)
@@ -82,7 +87,7 @@ def sparse_components(
             return np.ones_like(alpha)
         u, v = pulls(alpha, gamma)
         alpha = basis @ _newton(basis, u, v, whole).astype(np.float32)
-    return alpha
+    return np.asarray(alpha, np.float32)
 
 
 def _newton(
@@ -116,10 +121,50 @@ def clusters(points: NDArray[Any], count: int) -> NDArray[np.int64]:
 
 
 def embedding(values: NDArray[Any], vectors: NDArray[Any]) -> NDArray[np.float32]:
-    """Return (n, k - 1) eigenvectors in the scale in which k-means sees them: over the root of eigenvalues."""
+    """Return (n, k - 1) eigenvectors as k-means sees them: divided by the roots of their eigenvalues."""
     floor = max(1e-12, float(np.abs(values).max()) * 1e-4)
     scale = 1 / np.sqrt(np.maximum(np.abs(values[1:]), floor))
     return np.asarray(vectors[:, 1:] * scale / scale.max(initial=1e-30), np.float32)
+
+
+def picture_eigenvectors(
+    rgb: NDArray[Any], count: int = 50, *, epsilon: float = 1e-7, exact: int = EXACT
+) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Return the smallest eigenvalues of a picture's matting Laplacian, ascending, and the eigenvectors.
+
+    Parameters
+    ----------
+    rgb : (H, W, 3) uint8, or floating in [0, 1]; at least 3 x 3 and at most `MOST_PIXELS` pixels.
+    count : wanted.
+    epsilon : regularisation of the colour covariance.
+    exact : pictures with more pixels get the eigenvectors of one reduced to so many, lifted: the best that
+        those, enlarged along the colours and smoothed, span together.
+
+    Returns
+    -------
+    (k,) values and (H * W, k) orthonormal vectors.
+
+    Raises
+    ------
+    UsageError
+        When the picture is too large or too small, or holds values that are not numbers.
+    """
+    shown = rgb8(rgb, most=MOST_PIXELS)
+    picture = np.asarray(rgb if rgb.dtype != np.uint8 else shown / np.float64(255), np.float64)
+    height, width = picture.shape[:2]
+    if min(height, width) < 3:
+        raise UsageError(f"a picture of {width}x{height} has no eigenvectors to show; 3x3 is the least")
+    if height * width <= exact:
+        return smallest_eigenvectors(full_laplacian(picture, epsilon).matrix(), count)
+    factor = (exact / (height * width)) ** 0.5
+    size = (max(3, int(width * factor)), max(3, int(height * factor)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    _, coarse = smallest_eigenvectors(full_laplacian(small, epsilon).matrix(), count)
+    operator = Operator(full_laplacian(picture, epsilon, np.float32))
+    lifted = enlarge(coarse, (size[1], size[0]), picture.astype(np.float32))
+    lifted[:, 0] = 1  # the constant is one of them, whatever the filter makes of it
+    top = operator.largest()
+    return rayleigh_ritz(operator, smoothed(operator, lifted, 0.02 * top, top, 16))
 
 
 def spectral_components(
@@ -129,7 +174,7 @@ def spectral_components(
 
     Parameters
     ----------
-    rgb : (H, W, 3) float in [0, 1], finite, at least 3 x 3 and at most `eigen.MOST_UNKNOWNS` pixels.
+    rgb : (H, W, 3) uint8, or floating in [0, 1]; at least 3 x 3 and at most `MOST_PIXELS` pixels.
     count : components to begin with; fewer may remain.
     eigenvectors : that components are combined from.
     epsilon : regularisation of the colour covariance.
@@ -147,10 +192,7 @@ def spectral_components(
     height, width = rgb.shape[:2]
     if count < 1 or count > height * width:
         raise UsageError(f"{count} components of {width}x{height} pixels cannot be; ask for fewer")
-    if not np.isfinite(rgb).all():
-        raise UsageError("the picture holds values that are not finite numbers; mend the plate first")
-    matrix = full_laplacian(rgb, epsilon).matrix()
-    values, vectors = smallest_eigenvectors(matrix, min(eigenvectors, height * width))
+    values, vectors = picture_eigenvectors(rgb, min(eigenvectors, height * width), epsilon=epsilon)
     labels = clusters(embedding(values, vectors), count)
     alpha = as_layers(sparse_components(vectors, labels, gamma=gamma))
     return alpha.reshape(height, width, -1)

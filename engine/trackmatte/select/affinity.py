@@ -1,6 +1,6 @@
 """What pieces of a picture have in common: links between superpixels, and the features they are judged by.
 
-Aksoy, Oh, Paris, Pollefeys and Matusik, "Semantic soft segmentation", SIGGRAPH 2018, sections 3.2, 3.3 and 3.6.
+Aksoy, Oh, Paris, Pollefeys and Matusik, "Semantic soft segmentation", SIGGRAPH 2018.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def links(rgb: F32, features: F32, labels: NDArray[np.int32]) -> tuple[sp.csr_ar
     apart, so the Laplacian may have small negative eigenvalues.
     """
     height, width = labels.shape
-    place = np.stack(np.indices((height, width)), -1).astype(np.float64)
+    place = np.moveaxis(np.indices((height, width)), 0, -1).astype(np.float64)
     centres, n = segment_means(place, labels), int(labels.max()) + 1
     near = cKDTree(centres).query_pairs(RADIUS * max(height, width), output_type="ndarray").reshape(-1, 2)
     colours, means = segment_means(rgb, labels), segment_means(features, labels)

@@ -5,8 +5,8 @@ matting, colours that are alike from afar, and features that say what belongs to
 eigenvectors are combined into 40 components that are nearly 0 or 1, these are grouped by their features, and
 the groups are sharpened pixel by pixel but for the places where the picture itself is soft.
 
-What makes it quick: eigenvectors and the first stage on a picture of a quarter of the size, with links weighed
-so that they count there as they do on all pixels; the groups, not the hundred vectors, brought to full size
+What makes it quick: eigenvectors and the first stage on a picture of a quarter of the size, with links
+weighed so that they count there as they do on all pixels; the groups, not the hundred vectors, brought to full size
 along the picture's colours and smoothed there by a polynomial of the Laplacian; components that fade dropped
 early; and float32 where sums are short.
 """
@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from trackmatte.errors import UsageError
 from trackmatte.numerics.eigen import enlarge, smallest_eigenvectors, smoothed
 from trackmatte.numerics.guided import guided_filter
-from trackmatte.numerics.laplacian import full_laplacian
-from trackmatte.numerics.relax import Operator, relax, softness
+from trackmatte.numerics.laplacian import Operator, full_laplacian
+from trackmatte.numerics.relax import relax, softness
 from trackmatte.numerics.rgb8 import rgb8
 from trackmatte.numerics.spectral import as_layers, clusters, embedding, sparse_components
 from trackmatte.numerics.superpixels import slic_segments
@@ -84,7 +84,7 @@ def soft_layers(image: NDArray[Any], features: F32 | None = None, how: Making | 
     shown = rgb8(image, most=LARGEST)
     height, width = shown.shape[:2]
     if how.count < 1 or how.count > height * width:
-        raise UsageError(f"{how.count} layers of {width}x{height} pixels cannot be; ask for fewer, at least 1")
+        raise UsageError(f"{how.count} layers of {width}x{height} pixels cannot be; ask for 1 or a few more")
     if features is not None and (features.ndim != 3 or not np.isfinite(features).all()):
         raise UsageError(f"features of shape {features.shape} must be (h, w, d) and finite")
     if how.count == 1 or min(height, width) < SMALLEST:
@@ -104,7 +104,7 @@ def _work(rgb: F32, features: F32 | None, how: Making) -> F32:
     laplacian, at = links(rgb, seen, labels)
     first, small_shape = _components(rgb, seen, laplacian, at, how)
     system = full_laplacian(rgb, how.epsilon, np.float32)
-    operator = Operator(system, laplacian, at[:, 0] * width + at[:, 1])
+    operator = Operator(system, (laplacian, at[:, 0] * width + at[:, 1]))
     if small_shape != (height, width):
         first = enlarge(first, small_shape, rgb)
         first = smoothed(operator, first, 0.02 * operator.largest(), operator.largest(), 12)
@@ -122,7 +122,8 @@ def _components(
     share = h * w / (rgb.shape[0] * rgb.shape[1])
     scale = np.array([h / rgb.shape[0], w / rgb.shape[1]])
     rows, columns = np.minimum(((at + 0.5) * scale).astype(np.int64), [h - 1, w - 1]).T
-    spread = sp.csr_array((np.ones(len(at)), (rows * w + columns, np.arange(len(at)))), shape=(h * w, len(at)))
+    n = len(at)
+    spread = sp.csr_array((np.ones(n), (rows * w + columns, np.arange(n))), shape=(h * w, n))
     matting = full_laplacian(small, how.epsilon).matrix()
     joined = sp.csr_array(matting + share * (spread @ laplacian @ spread.T))
     values, vectors = smallest_eigenvectors(joined, min(how.eigenvectors, h * w - 1))
@@ -161,11 +162,15 @@ def _to_full(layers: F32, shown: NDArray[np.uint8]) -> F32:
         guide = shown[a:b].astype(np.float32) / np.float32(255)
         rows = (np.arange(a, b, dtype=np.float32) + np.float32(0.5)) * (layers.shape[0] / height) - 0.5
         columns = (np.arange(width, dtype=np.float32) + np.float32(0.5)) * (layers.shape[1] / width) - 0.5
-        grid = np.meshgrid(columns.astype(np.float32), rows.astype(np.float32))
+        xs, ys = np.meshgrid(columns.astype(np.float32), rows.astype(np.float32))
         kept = slice(top - a, min(height, top + strip) - a)
         for i in range(layers.shape[2]):
             rough = cv2.remap(
-                np.ascontiguousarray(layers[..., i]), *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+                np.ascontiguousarray(layers[..., i]),
+                xs,
+                ys,
+                cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
             )
             out[top : top + strip, :, i] = guided_filter(guide, rough, 2 * scale, 1e-5, scale)[kept]
     np.clip(out, 0, 1, out=out)
