@@ -103,8 +103,9 @@ class Operator:
         self, system: BandSystem, links: tuple[sp.csr_array, NDArray[np.int64]] | None = None
     ) -> None:
         self.system = system
-        nothing = sp.csr_array((0, 0), dtype=np.float32), np.empty(0, np.int64)
-        linked, self.nodes = nothing if links is None else links
+        empty = sp.csr_array((0, 0), dtype=np.float32), np.empty(0, np.int64)
+        linked, nodes = links or empty
+        self.nodes: NDArray[np.int64] = nodes
         self.links = sp.csr_array(linked.astype(np.float32))
         self.diagonal = np.array(system.values[:, CENTRE])
         np.add.at(self.diagonal, self.nodes, self.links.diagonal())

@@ -23,7 +23,7 @@ from trackmatte.numerics.laplacian import Operator, full_laplacian
 from trackmatte.numerics.rgb8 import rgb8
 
 EXACT = 60_000
-"""Pixels up to which eigenvectors come from elimination of all pixels, in 5 to 10 s; beyond, they are lifted."""
+"""Pixels up to which eigenvectors come from elimination, in 5 to 10 s; beyond, they are lifted."""
 MOST_PIXELS = 1_000_000
 """Pixels of a picture: fifty vectors of them are held several times."""
 THRESHOLD = 1e-3

@@ -80,7 +80,7 @@ def representatives(labels: NDArray[np.int32], centres: NDArray[np.float64]) -> 
 
 
 def describe(rgb: F32) -> F32:
-    """Return the weight-free descriptor of a picture, (H, W, 14).
+    """Return the weight-free descriptor of a picture, (H, W, 13).
 
     Lab at three blurs (what a place looks like from near and from far), the energy of the brightness gradient
     at two (how textured it is), and the place. It knows regions, not objects: where a learnt encoder is

@@ -6,9 +6,9 @@ eigenvectors are combined into 40 components that are nearly 0 or 1, these are g
 the groups are sharpened pixel by pixel but for the places where the picture itself is soft.
 
 What makes it quick: eigenvectors and the first stage on a picture of a quarter of the size, with links
-weighed so that they count there as they do on all pixels; the groups, not the hundred vectors, brought to full size
-along the picture's colours and smoothed there by a polynomial of the Laplacian; components that fade dropped
-early; and float32 where sums are short.
+weighed so that they count there as they do on all pixels; the groups, not the hundred vectors, brought to
+full size along the picture's colours and smoothed there by a polynomial of the Laplacian; components that
+fade dropped early; and float32 where sums are short.
 """
 
 from __future__ import annotations
