@@ -88,7 +88,12 @@ def test_sam2_features_on_the_command_line(still: Path, tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_refused(
-    still: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, said: str
+    still: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    code: int,
+    said: str,
 ) -> None:
     assert run("layers", still, "--out", tmp_path / "out", *words) == code
     assert said in capfd.readouterr().err

@@ -47,8 +47,9 @@ def links(rgb: F32, features: F32, labels: NDArray[np.int32]) -> tuple[sp.csr_ar
     Notes
     -----
     Non-local colour: ``(erf(50 (.05 - |c_s - c_t|)) + 1) / 2`` between all superpixels within 20 % of the
-    picture. Semantic: ``erf(20 (.2 - |f_s - f_t|))`` between those that touch: in [-1, 1], it also pushes
-    apart, so the Laplacian may have small negative eigenvalues.
+    picture. Semantic: ``max(erf(20 (.2 - |f_s - f_t|)), 0)`` between those that touch. The paper lets it push
+    apart as well, down to -1; that gives the Laplacian negative eigenvalues, whose vectors are specks, and
+    layers were worse for it.
     """
     height, width = labels.shape
     place = np.moveaxis(np.indices((height, width)), 0, -1).astype(np.float64)
@@ -60,7 +61,7 @@ def links(rgb: F32, features: F32, labels: NDArray[np.int32]) -> tuple[sp.csr_ar
     near, alike = near[alike > 1e-6 * COLOUR], alike[alike > 1e-6 * COLOUR]
     touching = neighbours(labels)[0] if n > 1 else np.empty((0, 2), np.int64)
     apart = np.linalg.norm(means[touching[:, 0]] - means[touching[:, 1]], axis=1)
-    same = SEMANTIC * erf(20 * (0.2 - apart))
+    same = SEMANTIC * np.maximum(erf(20 * (0.2 - apart)), 0)
     rows, columns = np.concatenate([near, touching]).T
     half = sp.coo_array((np.concatenate([alike, same]), (rows, columns)), shape=(n, n)).tocsr()
     weights = half + half.T

@@ -134,11 +134,18 @@ def _components(
 
 
 def group(alpha: F32, features: F32, count: int) -> F32:
-    """Join (n, m) components whose mean (n, d) features are alike into at most ``count``."""
+    """Join (n, m) components whose mean (n, d) features are alike into at most ``count``.
+
+    k-means on the means, as in the paper; but a component counts by its area, so that specks do not become
+    layers.
+    """
     weight = np.clip(alpha, 0, 1)
-    means = weight.T @ features / np.maximum(weight.sum(0), 1e-6)[:, None]
-    which = clusters(means, count)
-    return np.stack([alpha[:, which == k].sum(1) for k in range(int(which.max()) + 1)], 1)
+    area = weight.sum(0)
+    means = weight.T @ features / np.maximum(area, 1e-6)[:, None]
+    times = np.maximum(1, np.rint(500 * area / max(float(area.sum()), 1e-6)).astype(np.int64))
+    labels = clusters(np.repeat(means, times, axis=0), count)
+    which = labels[np.cumsum(times) - 1]
+    return np.stack([alpha[:, which == k].sum(1) for k in np.unique(which)], 1)
 
 
 def _at_most(image: NDArray[Any], pixels: int) -> NDArray[Any]:
