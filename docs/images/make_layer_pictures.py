@@ -1,4 +1,4 @@
-"""Make the pictures of docs/methods-layers.md from the sample clip: python docs/images/make_layer_pictures.py"""
+"""Make the pictures of docs/methods-layers.md: python docs/images/make_layer_pictures.py"""
 
 from __future__ import annotations
 

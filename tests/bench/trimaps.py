@@ -114,8 +114,8 @@ def bench_layers(image: Path) -> str:
     wall = time.perf_counter() - begin
     shares = " ".join(f"{v:.2f}" for v in layers.mean((0, 1)))
     return (
-        f"layers of {image.name} at 640x480: {seconds:.1f} CPU-s, {memory:.2f} GB (with a warm-up {wall:.0f} s "
-        f"of wall time), shares {shares}"
+        f"layers of {image.name} at 640x480: {seconds:.1f} CPU-s, {memory:.2f} GB ({wall:.0f} s of wall "
+        f"time with a warm-up), shares {shares}"
     )
 
 

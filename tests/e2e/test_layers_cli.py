@@ -26,7 +26,7 @@ def plates(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def still(tmp_path: Path, plates: Path) -> Path:
+def still(plates: Path) -> Path:
     return plates.parent / "plate.1001.png"
 
 

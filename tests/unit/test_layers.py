@@ -1,4 +1,4 @@
-"""Semantic soft segmentation: its parts against plain algebra, and the whole on pictures with known layers."""
+"""Semantic soft segmentation: its parts against plain algebra, the whole on pictures with known layers."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def as_dict(how: Making) -> dict[str, Any]:
 
 
 def test_features_decide_what_belongs_together() -> None:
-    rgb, true = picture()
+    rgb, _ = picture()
     left = np.zeros((60, 80, 1), np.float32)
     left[:, :40] = 1  # an encoder that knows left from right only
     how = Making(**{**as_dict(QUICK), "count": 2})
