@@ -19,9 +19,10 @@ from trackmatte.numerics.laplacian import band_laplacian
 from trackmatte.numerics.solve import conjugate_gradient, solve_exactly
 from trackmatte.refiners import REFINERS
 from trackmatte.refiners.band import contour_distance
-from trackmatte.refiners.closed_form import HAIRY, ClosedFormRefiner, solve_trimap
+from trackmatte.refiners.closed_form import HAIRY, ClosedFormRefiner
 from trackmatte.refiners.pipeline import refine_in
 from trackmatte.refiners.region import Region, region_around
+from trackmatte.refiners.trimap import solve_trimap
 
 
 def frame_of(rgb: NDArray[Any], **kwargs: Any) -> Frame:

@@ -17,6 +17,7 @@ from trackmatte.cli import weights as weights_commands
 from trackmatte.cli.colorspaces import colorspaces
 from trackmatte.cli.comp import comp
 from trackmatte.cli.delivery import Delivered, check_form, run_export
+from trackmatte.cli.layers import layers
 from trackmatte.cli.options import (
     BoxOption,
     Clip,
@@ -101,6 +102,7 @@ app.command(colorspaces)
 app.command(qc)
 app.command(comp)
 app.command(select)
+app.command(layers)
 app.command(serve)
 app.command(web)
 

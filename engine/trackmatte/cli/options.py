@@ -111,8 +111,8 @@ RefinerOption = Annotated[
     Parameter(
         name="--refiner",
         group=HOW,
-        help="mam (needs weights), closed_form (needs none), hiera (needs a decoder of your own: trackmatte "
-        "train-refiner), none for the mask as it is, or auto: mam where it can run.",
+        help="mam (needs weights), closed_form or bayesian (need none), hiera (needs a decoder of "
+        "your own: trackmatte train-refiner), none for the mask as it is, or auto: mam where it can run.",
     ),
 ]
 RangeOption = Annotated[

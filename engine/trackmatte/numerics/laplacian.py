@@ -1,4 +1,4 @@
-"""The matting Laplacian of the pixels of a band, and nothing else.
+"""The matting Laplacian of the pixels of a band or of a whole picture, and nothing else.
 
 Levin, Lischinski, Weiss, "A closed-form solution to natural image matting", PAMI 2008: over every 3 x 3
 window alpha is an affine function of colour, and the energy of leaving that model is ``alpha' L alpha``.
@@ -14,7 +14,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numba import njit
+import scipy.sparse as sp
+from numba import njit, prange
 from numpy.typing import NDArray
 
 REACH = 25
@@ -33,6 +34,21 @@ class BandSystem:
     """(n, 25) numbers of the pixels they act on; n stands for a pixel outside the band."""
     constant: NDArray[Any]
     """(n,) what the fixed pixels around the band add on the right-hand side."""
+
+    def matrix(self) -> sp.csr_array:
+        """Return the (n, n) symmetric matrix as SciPy keeps it."""
+        n = len(self.constant)
+        inside = self.columns < n
+        begin = np.concatenate([[0], np.cumsum(np.count_nonzero(inside, axis=1))])
+        return sp.csr_array((self.values[inside], self.columns[inside], begin), shape=(n, n))
+
+
+def full_laplacian(
+    rgb: NDArray[Any], epsilon: float, dtype: type[np.floating[Any]] = np.float64
+) -> BandSystem:
+    """Assemble the matting Laplacian of all pixels of an (H, W, 3) picture; see `band_laplacian`."""
+    shape = rgb.shape[:2]
+    return band_laplacian(rgb, np.ones(shape, np.bool_), np.zeros(shape), epsilon, dtype)
 
 
 def band_laplacian(
@@ -72,6 +88,54 @@ def band_laplacian(
     constant = np.zeros(n, dtype)
     _assemble(rgb, touched, number, fixed, epsilon, values, columns, constant)
     return BandSystem(values, columns, constant)
+
+
+class Operator:
+    """The matting Laplacian of all pixels with links between some of them.
+
+    Parameters
+    ----------
+    system : the matting Laplacian of n pixels, float32.
+    links : (m, m) Laplacian of the links, and the (m,) pixels that they act on. Optional.
+    """
+
+    def __init__(
+        self, system: BandSystem, links: tuple[sp.csr_array, NDArray[np.int64]] | None = None
+    ) -> None:
+        self.system = system
+        empty = sp.csr_array((0, 0), dtype=np.float32), np.empty(0, np.int64)
+        linked, nodes = links or empty
+        self.nodes: NDArray[np.int64] = nodes
+        self.links = sp.csr_array(linked.astype(np.float32))
+        self.diagonal = np.array(system.values[:, CENTRE])
+        np.add.at(self.diagonal, self.nodes, self.links.diagonal())
+
+    def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the matrix times (n, k) columns."""
+        padded = np.zeros((len(x) + 1, x.shape[1]), np.float32)
+        padded[:-1] = x
+        out = np.empty_like(x)
+        _product(self.system.values, self.system.columns, padded, out)
+        if len(self.nodes):
+            np.add.at(out, self.nodes, self.links @ x[self.nodes])
+        return out
+
+    def largest(self) -> float:
+        """Return a bound on the eigenvalues (Gershgorin)."""
+        bound = float(np.abs(self.system.values).sum(1).max())
+        linked = np.asarray(abs(self.links).sum(axis=1))
+        return bound + float(linked.max(initial=0.0))
+
+
+@njit(cache=True, parallel=True, fastmath={"contract", "reassoc"})  # type: ignore[untyped-decorator]
+def _product(values: Any, columns: Any, x: Any, out: Any) -> None:  # pragma: no cover - compiled
+    for i in prange(values.shape[0]):
+        for k in range(x.shape[1]):
+            out[i, k] = 0.0
+        for j in range(25):
+            w, at = values[i, j], columns[i, j]
+            for k in range(x.shape[1]):
+                out[i, k] += w * x[at, k]
 
 
 @njit(cache=True, fastmath={"contract"})  # type: ignore[untyped-decorator]

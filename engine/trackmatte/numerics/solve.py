@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numba import njit
 from numpy.typing import NDArray
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import SuperLU, splu
 
 from trackmatte.numerics.laplacian import CENTRE, BandSystem
 
@@ -33,16 +33,19 @@ def solve_exactly(system: BandSystem) -> NDArray[np.float64]:
     incomplete factorisation and its iterations, and exact. Beyond ``MOST_ELIMINATED`` pixels it is conjugate
     gradients with incomplete Cholesky after all.
     """
-    n = len(system.constant)
-    inside = system.columns < n
-    begin = np.concatenate([[0], np.cumsum(np.count_nonzero(inside, axis=1))])
-    matrix = sp.csc_matrix((system.values[inside], system.columns[inside], begin), shape=(n, n))
-    if n > MOST_ELIMINATED:
+    matrix = sp.csc_matrix(system.matrix())
+    if matrix.shape[0] > MOST_ELIMINATED:
         import pymatting
 
-        return np.asarray(pymatting.cg(matrix.tocsr(), system.constant, M=pymatting.ichol(matrix), rtol=1e-9))
-    factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-    return np.asarray(factors.solve(system.constant))
+        shifts = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # without any the factorisation fails, and says so on stdout
+        factor = pymatting.ichol(matrix, discard_threshold=1e-4, shifts=shifts)
+        return np.asarray(pymatting.cg(matrix.tocsr(), system.constant, M=factor, rtol=1e-9))
+    return np.asarray(factorised(matrix).solve(system.constant))
+
+
+def factorised(matrix: sp.csc_matrix) -> SuperLU:
+    """Eliminate a sparse symmetric matrix in minimum-degree order, without pivoting; it has a ``solve``."""
+    return splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
 
 
 def conjugate_gradient(

@@ -62,6 +62,7 @@ class Refiner(Protocol):
 REFINERS: Registry[Refiner] = Registry(
     "refiner",
     {
+        "bayesian": "trackmatte.refiners.bayesian:BayesianRefiner",
         "closed_form": "trackmatte.refiners.closed_form:ClosedFormRefiner",
         "hiera": "trackmatte.refiners.hiera:HieraRefiner",
         "mam": "trackmatte.refiners.mam:MamRefiner",

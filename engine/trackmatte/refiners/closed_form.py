@@ -17,7 +17,7 @@ from trackmatte.matte import Matte
 from trackmatte.numerics.guided import guided_filter
 from trackmatte.numerics.laplacian import band_laplacian
 from trackmatte.numerics.samples import sample_alpha
-from trackmatte.numerics.solve import conjugate_gradient, solve_exactly
+from trackmatte.numerics.solve import conjugate_gradient
 from trackmatte.refiners.band import contour_distance, doubt, hairiness, signed_distance, undecided
 from trackmatte.refiners.pipeline import Found, View, refine_in
 from trackmatte.refiners.plain import PlainRefiner
@@ -257,51 +257,3 @@ def clean_plate(shown: F32) -> F32:
     parts[..., 1:] = cv2.GaussianBlur(parts[..., 1:], (0, 0), 1.0)
     out: F32 = cv2.cvtColor(parts, cv2.COLOR_YCrCb2RGB)
     return out
-
-
-def solve_trimap(rgb: NDArray[Any], trimap: NDArray[Any], *, epsilon: float = 1e-7) -> NDArray[np.float64]:
-    """Closed-form matting of a trimap (Levin, Lischinski and Weiss, PAMI 2008), solved on its band only.
-
-    Parameters
-    ----------
-    rgb : (H, W, 3) uint8, uint16 or floating in [0, 1], display code.
-    trimap : (H, W) uint8 or floating in [0, 1]; below .1 background, above .9 foreground, between unknown.
-    epsilon : regularisation of the colour covariance, colour in [0, 1].
-
-    Returns
-    -------
-    (H, W) float64 alpha; 0 and 1 exactly where the trimap knows.
-
-    Raises
-    ------
-    UsageError
-        When the shapes differ or the trimap knows no pixel.
-    """
-    if rgb.shape != (*trimap.shape, 3):
-        raise UsageError(
-            f"an image of shape {rgb.shape} needs a trimap of {rgb.shape[:2]}, not {trimap.shape}"
-        )
-    level = trimap / np.iinfo(trimap.dtype).max if np.issubdtype(trimap.dtype, np.integer) else trimap
-    unknown = ~((level < 0.1) | (level > 0.9))
-    if unknown.all():
-        raise UsageError("the trimap knows no pixel; mark some as foreground or background")
-    alpha = (level > 0.9).astype(np.float64)
-    if not unknown.any():
-        return alpha
-    rows, columns = np.flatnonzero(unknown.any(1)), np.flatnonzero(unknown.any(0))
-    box = (
-        slice(max(0, rows[0] - 2), rows[-1] + 3),
-        slice(max(0, columns[0] - 2), columns[-1] + 3),
-    )
-    image, band, fixed = (_three_wide(a[box]) for a in (rgb, unknown, alpha))
-    scale = np.iinfo(rgb.dtype).max if np.issubdtype(rgb.dtype, np.integer) else 1
-    image = np.nan_to_num(image.astype(np.float64) / scale, posinf=1.0, neginf=0.0)
-    fixed[band] = np.clip(solve_exactly(band_laplacian(image, band, fixed, epsilon)), 0, 1)
-    alpha[box] = fixed[: alpha[box].shape[0], : alpha[box].shape[1]]
-    return alpha
-
-
-def _three_wide(image: NDArray[Any]) -> NDArray[Any]:
-    """Repeat the last row and column until one 3 x 3 window fits."""
-    short = [(0, max(0, 3 - n)) for n in image.shape[:2]] + [(0, 0)] * (image.ndim - 2)
-    return np.pad(image, short, mode="edge")
