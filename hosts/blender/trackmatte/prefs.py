@@ -66,7 +66,7 @@ def get(context: bpy.types.Context) -> TrackmattePreferences | None:
 def python(context: bpy.types.Context) -> str:
     """Return the program that the user chose; empty = find it."""
     preferences = get(context)
-    return bpy.path.abspath(preferences.python) if preferences and preferences.python else ""
+    return preferences.python if preferences else ""
 
 
 def draw(layout: bpy.types.UILayout, preferences: TrackmattePreferences) -> None:

@@ -31,6 +31,9 @@ PRESETS = (
     ("matte", "Matte", "Coverage in all channels; the plate keeps its own colours"),
     ("cutout", "Cut-out", "The subject's own colour with alpha, without a rim of the old background"),
 )
+_FILE = {"subtype": "FILE_PATH"}
+if bpy.app.version >= (4, 5, 0):
+    _FILE["options"] = {"PATH_SUPPORTS_BLEND_RELATIVE"}
 KINDS = (("POINT", "Point", ""), ("BOX", "Box", ""), ("MASK", "Mask", ""))
 
 
@@ -90,7 +93,7 @@ class TrackmatteClip(bpy.types.PropertyGroup):
     """All that belongs to one clip."""
 
     shot: StringProperty(
-        name="Shot", description="The engine's file for this clip; empty: made when needed", subtype="FILE_PATH"
+        name="Shot", description="The engine's file for this clip; empty: made when needed", **_FILE
     )
     prompts: CollectionProperty(type=TrackmattePrompt)
     objects: CollectionProperty(type=TrackmatteObject)

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -161,13 +165,179 @@ def story(said: dict[str, Any]) -> dict[str, Any]:
     found["again"] = sorted(bpy.ops.trackmatte.matte())
     found["images"] = sorted(i.name for i in bpy.data.images if i.source == "SEQUENCE")
     found["shots"] = sorted(p.name for p in (folder / "trackmatte").glob("*.shot.json"))
-    (folder / "trackmatte").joinpath("gone")
     Path(matte_file).unlink()
     found["missing"] = refused(lambda: bpy.ops.trackmatte.comp(effect="BLUR"))
     return found
 
 
-CHAPTERS = {f.__name__: f for f in (story,)}
+def clips(said: dict[str, Any]) -> dict[str, Any]:
+    """Two clips of one name in two scenes, numbers from 1001, another's compositor, moved and renamed files."""
+    folder = Path(said["folder"]) / "Projekt ä"
+    names = {}
+    found: dict[str, Any] = {}
+    blend = folder / "two.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(blend))
+    for place, start, offset in (("einß", 1, 0), ("zwei", 101, 1)):
+        scene = bpy.data.scenes.new(place)
+        bpy.context.window_manager.windows[0].scene = scene
+        clip = open_clip(bpy.path.relpath(str(folder / place / "plate.1001.png")))
+        clip.frame_start, clip.frame_offset = start, offset
+        clip.trackmatte.refiner = "none"
+        scene.frame_set(start)
+        bpy.ops.trackmatte.object_add(name="Füchsin")
+        bpy.ops.trackmatte.add_box(box=BOX)
+        if place == "zwei":
+            tracks = clip.tracking.tracks
+            marker = tracks.new(name="eye", frame=1).markers[0]
+            marker.co = (0.4, 0.55)
+            tracks[0].select = True
+            bpy.ops.trackmatte.add_marker()
+            found["marker"] = [round(v, 4) for v in clip.trackmatte.prompts[-1].position]
+            tree = addon("comp_tree")._tree(scene)
+            theirs = tree.nodes.new("CompositorNodeRGB" if bpy.app.version >= (4, 2, 0) else "")
+            maker = addon("comp_tree")._Maker(tree, "x")
+            maker.link(theirs.outputs[0], addon("comp_tree")._output(tree, maker))
+            before = [n.name for n in tree.nodes]
+        bpy.ops.trackmatte.match()
+        bpy.ops.trackmatte.matte()
+        entry = clip.trackmatte.deliveries[0]
+        bpy.ops.trackmatte.comp(effect="CUTOUT")
+        node = next(n for n in _compositor(scene).nodes if n.bl_idname == "CompositorNodeImage")
+        names[place] = [
+            clip.trackmatte.prompts[0].frame, entry.first, entry.last, clip.trackmatte.shot,
+            scene.frame_start, scene.frame_end, [node.frame_start, node.frame_offset, node.frame_duration],
+        ]  # fmt: skip
+        if place == "einß":
+            scene.frame_set(3)
+            np.save(folder.parent / "third.npy", render(scene, folder / "third.exr"))
+        else:
+            tree = _compositor(scene)
+            output = addon("comp_tree")._output(tree, maker)
+            scene.frame_set(102)
+            np.save(folder.parent / "offset.npy", plate_only(scene, clip, folder / "offset.exr"))
+            found["theirs"] = [
+                output.links[0].from_node.name == theirs.name,
+                set(before) <= {n.name for n in tree.nodes},
+            ]
+    found["clips"] = names
+    bpy.ops.wm.save_mainfile()
+
+    moved = folder.with_name("moved")
+    folder.rename(moved)
+    bpy.ops.wm.open_mainfile(filepath=str(moved / "two.blend"))
+    bpy.context.window_manager.windows[0].scene = bpy.data.scenes["einß"]
+    bpy.ops.trackmatte.matte()
+    found["moved"] = sorted(p.name for p in (moved / "trackmatte").glob("*.shot.json"))
+    found["moved check"] = sorted(bpy.ops.trackmatte.check())
+    for file in (moved / "einß").iterdir():
+        file.rename(file.with_name(file.name.replace("plate", "renamed")))
+    clip = bpy.context.scene.active_clip
+    found["lost"] = refused(bpy.ops.trackmatte.matte)
+    clip.filepath = str(moved / "einß" / "renamed.1001.png")
+    bpy.ops.trackmatte.matte()
+    found["renamed"] = [clip.trackmatte.shot, clip.trackmatte.objects[0].matted]
+    return found
+
+
+def _compositor(scene: Any) -> Any:
+    return scene.compositing_node_group if bpy.app.version >= (5, 0, 0) else scene.node_tree
+
+
+def faults(said: dict[str, Any]) -> dict[str, Any]:
+    """No clip, no prompt, no engine, an old engine, an engine that is killed."""
+    ops, found = bpy.ops.trackmatte, {}
+    found["no clip"] = refused(ops.track)
+    clip = open_clip(said["clip"])
+    clip.trackmatte.shot = ""
+    found["no mask"] = refused(ops.add_mask)
+    found["no marker"] = refused(ops.add_marker)
+    found["empty box"] = refused(lambda: ops.add_box(box=(0.5, 0.5, 0.5, 0.9)))
+    found["no mattes"] = refused(ops.check)
+    found["not tracked"] = refused(ops.to_mask)
+    found["no place"] = refused(lambda: ops.jump(index=3))
+    preferences = bpy.context.preferences.addons[ADDON].preferences
+    preferences.python = str(Path(said["folder"]) / "nowhere" / "python")
+    found["absent"] = refused(ops.track)
+    found["absent test"] = refused(ops.test)
+    preferences.python = "C:\\Program Files\\Trackmatte\\python.exe"
+    found["windows"] = refused(ops.track)
+    preferences.python = ""
+    with _OldEngine(said):
+        found["old"] = refused(ops.track)
+        found["old test"] = refused(ops.test)
+    found["find"] = sorted(ops.find())
+    found["found"] = preferences.python
+    found["test"] = sorted(ops.test())
+    found["said"] = preferences.said
+    found["no prompt"] = refused(ops.track)
+    ops.add_box(box=BOX)
+    killer = threading.Thread(target=_kill_at_work, args=(said,), daemon=True)
+    killer.start()
+    found["killed"] = refused(ops.track)
+    killer.join(60)
+    clip.trackmatte.use_range, clip.trackmatte.frame_in, clip.trackmatte.frame_out = True, 1, 2
+    found["after"] = sorted(ops.track())
+    clip.trackmatte.frame_in = 5
+    found["in out"] = refused(ops.track)
+    clip.trackmatte.use_range = False
+    stopper = threading.Thread(target=_stop_at_work, daemon=True)
+    stopper.start()
+    found["stopped"] = sorted(ops.track())
+    found["stopped says"] = addon("ops_run").message["text"]
+    stopper.join(60)
+    return found
+
+
+def _at_work() -> None:
+    """Wait until the engine has finished a frame."""
+    running = addon("ops_run").running
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if any((r.work.progress() or ("", 0))[1] > 0 for r in running):
+            return
+        time.sleep(0.01)
+
+
+def _kill_at_work(said: dict[str, Any]) -> None:
+    _at_work()
+    os.kill(json.loads((Path(said["run"]) / "engine.json").read_text())["pid"], signal.SIGKILL)
+
+
+def _stop_at_work() -> None:
+    _at_work()
+    for begun in addon("ops_run").running:
+        begun.work.stop()
+
+
+class _OldEngine:
+    """An engine that speaks protocol 0."""
+
+    def __init__(self, said: dict[str, Any]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = json.dumps({"protocol": 0, "engine": "0.0.1", "pid": os.getpid()}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.file = Path(said["run"]) / "engine.json"
+
+    def __enter__(self) -> None:
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        port = self.server.server_address[1]
+        self.file.write_text(json.dumps({"port": port, "token": "x", "pid": os.getpid()}))
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.file.unlink()
+
+
+CHAPTERS = {f.__name__: f for f in (story, clips, faults)}
 
 
 def main() -> None:
