@@ -64,7 +64,9 @@ def validate(target: Path, blender: str) -> None:
     said = subprocess.run([blender, *how], capture_output=True, text=True, check=False, timeout=120)
     line = next((s for s in said.stdout.splitlines() if s.startswith("tool: ")), None)
     if line is None:
-        raise SystemExit(f"{blender} has no extensions (it must be 4.2 or newer): {said.stderr.strip()[-300:]}")
+        raise SystemExit(
+            f"{blender} has no extensions (it must be 4.2 or newer): {said.stderr.strip()[-300:]}"
+        )
     _, tool, interpreter = line.split(" ", 2)
     tags = target.parent / f".{target.stem}.tags.json"
     tags.write_text(checks.tags_json())
@@ -98,7 +100,9 @@ def build(out: Path) -> Path:
 
 def main() -> None:
     """Read the command line and build."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
     parser.add_argument("--blender", help="a Blender from 4.2 on, or a Python that has bpy")
     said = parser.parse_args()

@@ -104,7 +104,10 @@ class _Maker:
 
     def __init__(self, tree: Any, label: str) -> None:
         self.tree = tree
-        self.top = min((n.location.y - max(n.height, 150) for n in tree.nodes if n.parent is None), default=300) - 150
+        self.top = (
+            min((n.location.y - max(n.height, 150) for n in tree.nodes if n.parent is None), default=300)
+            - 150
+        )
         self.frame = tree.nodes.new("NodeFrame")
         self.frame.label = label
         self.frame[MARK] = True
@@ -121,7 +124,9 @@ class _Maker:
         """Connect two sockets."""
         self.tree.links.new(output, into)
 
-    def set_alpha(self, image: Any, alpha: Any, how: Literal["apply", "replace"], column: int, row: int) -> Any:
+    def set_alpha(
+        self, image: Any, alpha: Any, how: Literal["apply", "replace"], column: int, row: int
+    ) -> Any:
         """Multiply a picture by an alpha, or give it one (1 when None)."""
         node = self.node("CompositorNodeSetAlpha", column, row)
         if NEW:

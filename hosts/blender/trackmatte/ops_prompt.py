@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatVectorProperty, StringProperty
 
-from . import clips, masks, ops_run, results
+from . import clips, masks, ops_run
 
 
 class _Prompting(bpy.types.Operator):
@@ -30,7 +30,7 @@ class _Prompting(bpy.types.Operator):
             self.report({"ERROR"}, str(e))
             return {"CANCELLED"}
         if not bpy.app.background:
-            ops_run.begin(context, clip, clips.request(context, clip, "show"), results.show)
+            ops_run.preview(context, clip)
         return {"FINISHED"}
 
     def say(self, context: bpy.types.Context, clip: Any, number: int) -> None:
@@ -61,7 +61,12 @@ class TRACKMATTE_OT_add_box(_Prompting):
     bl_label = "Add Box"
 
     box: FloatVectorProperty(
-        name="Box", description="Left, top, right, bottom", size=4, min=0, max=1, default=(0.25, 0.25, 0.75, 0.75)
+        name="Box",
+        description="Left, top, right, bottom",
+        size=4,
+        min=0,
+        max=1,
+        default=(0.25, 0.25, 0.75, 0.75),
     )
 
     def say(self, _context: bpy.types.Context, clip: Any, number: int) -> None:
@@ -84,7 +89,9 @@ class TRACKMATTE_OT_add_mask(_Prompting):
         name = self.mask or getattr(getattr(context.space_data, "mask", None), "name", "")
         mask = bpy.data.masks.get(name)
         if mask is None:
-            raise clips.ClipError("choose a mask: set the Movie Clip Editor to Mask and pick one in its header")
+            raise clips.ClipError(
+                "choose a mask: set the Movie Clip Editor to Mask and pick one in its header"
+            )
         picture = masks.rasterise(context, mask, *clip.size)
         if not picture.any():
             raise clips.ClipError(f"the mask {mask.name} covers nothing on this frame")
@@ -211,7 +218,9 @@ class TRACKMATTE_OT_object_add(bpy.types.Operator):
         clip = clips.current(context)
         name = self.name.strip()
         if clip is None or not name or clip.trackmatte.objects.get(name):
-            self.report({"ERROR"}, f"there is an object {name!r} already" if name else "an object needs a name")
+            self.report(
+                {"ERROR"}, f"there is an object {name!r} already" if name else "an object needs a name"
+            )
             return {"CANCELLED"}
         state = clip.trackmatte
         state.objects.add().name = name

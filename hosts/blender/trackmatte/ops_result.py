@@ -99,7 +99,9 @@ class TRACKMATTE_OT_comp(_OnClip):
         )
         node, shown = comp_tree.build(scene, plan)
         if not shown:
-            said.append(f"the compositor has an output already, which stays: connect {node.name} where you want it")
+            said.append(
+                f"the compositor has an output already, which stays: connect {node.name} where you want it"
+            )
         if not getattr(scene, "use_nodes", True):
             said.append("the scene's compositor is switched off (Use Nodes)")
         scene.render.use_compositing = True
@@ -126,7 +128,9 @@ class TRACKMATTE_OT_match(_OnClip):
 
 def _mismatch(scene: Any, clip: Any) -> list[str]:
     render = scene.render
-    size = tuple(round(v * render.resolution_percentage / 100) for v in (render.resolution_x, render.resolution_y))
+    size = tuple(
+        round(v * render.resolution_percentage / 100) for v in (render.resolution_x, render.resolution_y)
+    )
     if size == tuple(clip.size):
         return []
     return [

@@ -40,6 +40,8 @@ class Running:
 
 
 running: list[Running] = []
+_waiting: list[tuple[int, str]] = []
+"""The clip whose mask is to be shown next; one at most."""
 message: dict[str, Any] = {"text": "", "bad": False}
 """What was said last, for the panel."""
 
@@ -81,6 +83,23 @@ def begin(context: bpy.types.Context, clip: Any, request: Request, then: Then) -
     return begun
 
 
+def preview(context: bpy.types.Context, clip: Any) -> None:
+    """Show the mask of the scene's frame soon; while one is being fetched the newest wish waits."""
+    if any(r.work.request.doing == "show" for r in running):
+        _waiting[:] = [clips.identity(clip)]
+    else:
+        begin(context, clip, clips.request(context, clip, "show"), results.show)
+
+
+def _show_waiting() -> None:
+    if not _waiting or any(r.work.request.doing == "show" for r in running):
+        return
+    clip = clips.find(_waiting.pop())
+    if clip is not None:
+        with suppress(clips.ClipError):
+            preview(bpy.context, clip)
+
+
 def busy() -> bool:
     """Whether a job runs; showing a mask is none."""
     return any(r.work.request.doing != "show" for r in running)
@@ -91,6 +110,7 @@ def stop_all() -> None:
     for begun in running:
         begun.work.stop()
     running.clear()
+    _waiting.clear()
     with suppress(ValueError):
         bpy.app.timers.unregister(_tick)
     if _forget in bpy.app.handlers.load_pre:
@@ -107,7 +127,9 @@ def _tick() -> float | None:
             said, bad = _finish(bpy.context, begun)
             if said and (bad or begun.work.request.doing != "show"):
                 bpy.ops.trackmatte.say(text="; ".join(said), bad="BAD" if bad else "GOOD")
-            bpy.ops.ed.undo_push(message=f"Trackmatte: {LABELS[begun.work.request.doing]}")
+            if begun.work.request.doing != "show":  # showing changes nothing that could be undone
+                bpy.ops.ed.undo_push(message=f"Trackmatte: {LABELS[begun.work.request.doing]}")
+    _show_waiting()
     results.redraw()
     _status()
     return TICK if running else None

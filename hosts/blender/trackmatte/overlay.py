@@ -55,8 +55,8 @@ def unregister() -> None:
 
 
 def _draw() -> None:
-    import gpu  # noqa: PLC0415 (there is none without a window)
-    from gpu_extras.batch import batch_for_shader  # noqa: PLC0415
+    import gpu
+    from gpu_extras.batch import batch_for_shader
 
     context = bpy.context
     clip, region, scene = context.space_data.clip, context.region, context.scene
@@ -78,7 +78,7 @@ def _draw() -> None:
 
 
 def _texture(clip: str, frame: int, opacity: float) -> Any:
-    import gpu  # noqa: PLC0415
+    import gpu
 
     mask = _masks.get((clip, frame))
     if mask is None:
@@ -96,15 +96,13 @@ def _texture(clip: str, frame: int, opacity: float) -> Any:
 
 
 def _prompts(context: Any, clip: Any, to_region: Any, gpu: Any, batch_for_shader: Any) -> None:
-    from . import clips  # noqa: PLC0415 (clips' users import this module)
+    from . import clips
 
     try:
         _, timing = clips.source(clip)
     except clips.ClipError:
         return
-    shader = gpu.shader.from_builtin(
-        "UNIFORM_COLOR" if bpy.app.version >= (4, 0, 0) else "2D_UNIFORM_COLOR"
-    )
+    shader = gpu.shader.from_builtin("UNIFORM_COLOR" if bpy.app.version >= (4, 0, 0) else "2D_UNIFORM_COLOR")
     number = timing.source(context.scene.frame_current)
     for prompt in clip.trackmatte.prompts:
         if prompt.frame != number:

@@ -25,7 +25,15 @@ class TRACKMATTE_UL_places(bpy.types.UIList):
     """Frames in doubt."""
 
     def draw_item(
-        self, _context: Any, layout: Any, _data: Any, item: Any, _icon: Any, _active: Any, _name: Any, index: int
+        self,
+        _context: Any,
+        layout: Any,
+        _data: Any,
+        item: Any,
+        _icon: Any,
+        _active: Any,
+        _name: Any,
+        index: int,
     ) -> None:
         row = layout.row()
         row.operator("trackmatte.jump", text=f"{item.frame}", emboss=False).index = index
@@ -71,7 +79,11 @@ class TRACKMATTE_PT_main(_Tab, bpy.types.Panel):
         column = layout.column(align=True)
         column.enabled = not ops_run.busy()
         row = column.row(align=True)
-        for direction, icon in (("backward", "TRACKING_BACKWARDS"), ("both", "ARROW_LEFTRIGHT"), ("forward", "TRACKING_FORWARDS")):
+        for direction, icon in (
+            ("backward", "TRACKING_BACKWARDS"),
+            ("both", "ARROW_LEFTRIGHT"),
+            ("forward", "TRACKING_FORWARDS"),
+        ):
             row.operator("trackmatte.track", text=direction.title(), icon=icon).direction = direction
         column.operator("trackmatte.matte", icon="IMAGE_ALPHA")
         for begun in ops_run.running:

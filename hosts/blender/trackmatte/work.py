@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Literal
 
 from . import connect, paths, sync
-from .trackmatte_client import Client, EngineDied, EngineError, Job
+from .trackmatte_client import Client, EngineDied, EngineError, Job, Stale
 from .trackmatte_client.protocol import messages as m
 from .trackmatte_client.protocol.events import ErrorEvent, NoteEvent, ProgressEvent, WrittenEvent
 
 Doing = Literal["show", "track", "matte", "places", "outline"]
 OVERLAY_WIDTH = 960
+TRIES = 3
+"""Times that prompts are sent when the shot is edited elsewhere meanwhile."""
 SHOTS = 50
 """Shot files of one name that are tried before giving up."""
 
@@ -200,10 +202,17 @@ class Work:
 
     def _sync(self, client: Client, shot: m.ShotState) -> m.ShotState:
         ask = self.request
-        fresh = shot.path != ask.shot
-        steps = sync.plan(ask.prompts, shot.prompts, {} if fresh else ask.masks)
+        masks = ask.masks if shot.path == ask.shot else {}
         self._say("sending prompts", 0.0)
-        shot, self.outcome.selected = sync.apply(client, shot, steps)
+        for attempt in range(1, TRIES + 1):
+            steps = sync.plan(ask.prompts, shot.prompts, masks)
+            try:
+                shot, self.outcome.selected = sync.apply(client, shot, steps)
+                break
+            except Stale as e:  # someone else edited the shot: see what is left to say
+                if attempt == TRIES:
+                    raise
+                shot = e.shot
         self.outcome.masks = {k: sync.digest(p) for k, p in ask.prompts.items()}
         self.outcome.state = shot
         return shot
@@ -220,7 +229,9 @@ class Work:
                 raise
         prompt = ask.prompts.get((ask.object, ask.frame))
         if not self.outcome.overlay and prompt is not None:
-            found = client.preview(shot.shot, m.Preview(prompt, OVERLAY_WIDTH, replace=True, viewer="blender"))
+            found = client.preview(
+                shot.shot, m.Preview(prompt, OVERLAY_WIDTH, replace=True, viewer="blender")
+            )
             self.outcome.overlay = base64.b64decode(found.mask)
 
     def _outline(self, client: Client, shot: m.ShotState) -> None:
@@ -278,4 +289,3 @@ class Work:
             self.outcome.written.append(event)
         elif isinstance(event, ErrorEvent):
             self.outcome.notes.append(event.error.message)
-

@@ -1,11 +1,13 @@
 """Pictures for the docs: blender --factory-startup --python screenshots.py -- STAGED_FOLDER CLIP PICTURES
 
-Needs a Blender with a window (Debian's 3.4 under Xvfb will do), so it takes the add-on's folder, not the package.
+Needs a Blender with a window (Debian's 3.4 under Xvfb will do) and --enable-event-simulate. 3.4 has no extensions, so
+it takes the add-on's folder in place of the package.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import sys
 import time
@@ -17,6 +19,9 @@ from typing import Any
 import bpy
 
 STAGED, CLIP, PICTURES = (Path(a) for a in sys.argv[sys.argv.index("--") + 1 :])
+Wait = Iterator[Callable[[], bool] | None]
+TAB = (1267, 453)
+"""Where 3.4 draws the tab Trackmatte in a window of 1280 x 800."""
 BOX = (0.18, 0.16, 0.63, 0.77)
 LIMIT = 240.0
 
@@ -49,70 +54,127 @@ def shoot(name: str) -> None:
         bpy.ops.screen.screenshot(filepath=str(PICTURES / f"blender-{name}.png"))
 
 
-def steps() -> Iterator[Callable[[], bool] | None]:
-    """What an artist does; each yield lets Blender draw, and wait until a condition holds."""
-    idle = lambda: not module("ops_run").running  # noqa: E731
+def click(x: float, y: float, *, drag: tuple[float, float] | None = None, ctrl: bool = False) -> None:
+    """Let the mouse click in the window, pixels from its lower left."""
+    window = bpy.context.window_manager.windows[0]
+    at = (round(x), round(y))
+    to = at if drag is None else (round(drag[0]), round(drag[1]))
+    window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=at[0], y=at[1])
+    window.event_simulate(type="LEFTMOUSE", value="PRESS", x=at[0], y=at[1], ctrl=ctrl)
+    window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=to[0], y=to[1])
+    window.event_simulate(type="LEFTMOUSE", value="RELEASE", x=to[0], y=to[1], ctrl=ctrl)
+
+
+def on_picture(place: dict[str, Any], x: float, y: float) -> tuple[float, float]:
+    """Return where in the window a position of the clip, [0, 1] from the top left, is."""
+    region = place["region"]
+    u, v = region.view2d.view_to_region(x, 1 - y, clip=False)
+    return region.x + u, region.y + v
+
+
+def idle() -> bool:
+    """Whether nothing runs."""
+    return not module("ops_run").running
+
+
+def steps() -> Wait:
+    """What an artist does; each yield lets Blender draw, and waits until a condition holds."""
     yield None
     place = editor("CLIP_EDITOR")
     alone(place)
     yield None
     place = editor("CLIP_EDITOR")
     space = place["area"].spaces.active
-    clip = bpy.data.movieclips.load(str(CLIP))
-    space.clip = clip
-    space.show_region_ui, space.show_region_toolbar = True, False
-    space.view = "CLIP"
+    space.clip = bpy.data.movieclips.load(str(CLIP))
+    yield None
+    space.show_region_toolbar, space.show_region_ui = False, True
     yield None
     with bpy.context.temp_override(**place):
-        bpy.ops.clip.view_all()
+        bpy.ops.clip.view_all(fit_view=True)
         bpy.ops.trackmatte.match()
-        bpy.ops.trackmatte.add_box("EXEC_DEFAULT", True, box=BOX)
-    yield idle
+    click(*TAB)
+    yield None
+    yield from prompting(place)
+    yield from computing()
+    yield from composing()
+
+
+def prompting(place: dict[str, Any]) -> Wait:
+    """Drag a box, click a point on the subject and one beside it, undo and redo with Blender's own."""
     with bpy.context.temp_override(**place):
-        bpy.ops.trackmatte.add_point("EXEC_DEFAULT", True, position=(0.3, 0.55))
-        bpy.ops.trackmatte.add_point("EXEC_DEFAULT", True, position=(0.85, 0.6), subject=False)
-        prompts = len(clip.trackmatte.prompts)
+        bpy.ops.trackmatte.pick("INVOKE_DEFAULT", mode="ADD")
+    yield None
+    click(*on_picture(place, *BOX[:2]), drag=on_picture(place, *BOX[2:]))
     yield idle
+    click(*on_picture(place, 0.3, 0.55))
+    yield idle
+    click(*on_picture(place, 0.85, 0.6), ctrl=True)
+    yield idle
+    window = place["window"]
+    window.event_simulate(type="ESC", value="PRESS", x=300, y=300)
+    window.event_simulate(type="ESC", value="RELEASE", x=300, y=300)
+    yield idle
+    found = {"picked": said()}
     bpy.ops.ed.undo()
-    clip = bpy.data.movieclips[0]
-    print("UNDO", prompts, len(clip.trackmatte.prompts), flush=True)
+    found["undone"] = said()
+    yield None
     bpy.ops.ed.redo()
-    clip = bpy.data.movieclips[0]
-    print("REDO", len(clip.trackmatte.prompts), flush=True)
-    place = editor("CLIP_EDITOR")
+    found["redone"] = said()
+    print("RESULT", json.dumps(found), flush=True)
+    yield idle
     yield None
     shoot("prompt")
+
+
+def said() -> list[list[Any]]:
+    """Return the clip's prompts."""
+    return [
+        [p.kind, p.subject, [round(v, 2) for v in (p.box if p.kind == "BOX" else p.position)]]
+        for p in bpy.data.movieclips[0].trackmatte.prompts
+    ]
+
+
+def computing() -> Wait:
+    """Track, matte and look."""
+    place, clip = editor("CLIP_EDITOR"), bpy.data.movieclips[0]
     clip.trackmatte.use_range, clip.trackmatte.frame_in, clip.trackmatte.frame_out = True, 1, 24
     with bpy.context.temp_override(**place):
         bpy.ops.trackmatte.track(direction="both")
-    yield lambda: idle() or any(r.part > 0.4 for r in module("ops_run").running)
+    yield lambda: idle() or any(r.part > 0.2 for r in module("ops_run").running)
     shoot("track")
     yield idle
     with bpy.context.temp_override(**place):
         bpy.ops.trackmatte.matte()
     yield idle
-    print("SAID", module("ops_run").message, flush=True)
     bpy.context.scene.frame_set(12)
     with bpy.context.temp_override(**place):
         bpy.ops.trackmatte.show()
     yield idle
     yield None
     shoot("matte")
-    with bpy.context.temp_override(**place):
+
+
+def composing() -> Wait:
+    """Build the blurred background and render it."""
+    with bpy.context.temp_override(**editor("CLIP_EDITOR")):
         bpy.ops.trackmatte.comp(effect="BLUR")
     place = editor("CompositorNodeTree")
+    place["area"].spaces.active.show_region_ui = False
     yield None
     with bpy.context.temp_override(**place):
+        bpy.ops.node.select_all(action="DESELECT")
         bpy.ops.node.view_all()
     yield None
     yield None
     shoot("nodes")
+    bpy.context.scene.view_settings.view_transform = "Standard"
     bpy.context.scene.render.filepath = str(PICTURES / "blender-blur.png")
     bpy.ops.render.render(write_still=True)
 
 
 def main() -> None:
     """Drive the steps from a timer."""
+    bpy.context.preferences.view.show_splash = False
     sys.path.insert(0, str(STAGED.parent))
     module().register()
     story, begun = steps(), time.monotonic()
