@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The compositor set-ups: cut-out, blurred background, replaced background; on Blender up to 4.5 and from 5.0.
+"""The compositor set-ups: cut-out, blurred and replaced background; on Blender up to 4.5 and from 5.0.
 
-Nodes are added, never replaced: an output that is connected already stays as it is, unless what it shows was built here.
+Nodes are added, never replaced: an output that is connected already stays as it is, unless what it shows was
+built here.
 
-The blurred background has no halo, since the subject is taken out before the blur: plate x (1 - alpha) is blurred
-together with its weight, divided by that weight, and what is left of the subject's place is filled by its surroundings.
+The blurred background has no halo, since the subject is taken out before the blur: plate x (1 - alpha) is
+blurred together with its weight and divided by it, so that the subject's place is filled by its surroundings.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def installed() -> str:
     return engine.engine_command()[0]
 
 
-def test(python: str = "") -> list[str]:
+def describe(python: str = "") -> list[str]:
     """Start the engine and say what it can do, in lines for people.
 
     Raises

@@ -111,7 +111,7 @@ def animate(
             scene.frame_set(at)
             _place(spline, points, *clip.size)
             editor.key()
-    scene.frame_set(frame)
+    scene.frame_current = frame
     return mask, sorted(set(keys) - set(shapes))
 
 

@@ -269,7 +269,8 @@ class TRACKMATTE_OT_jump(bpy.types.Operator):
         except clips.ClipError as e:
             self.report({"ERROR"}, str(e))
             return {"CANCELLED"}
-        context.scene.frame_set(timing.scene(place.frame))
+        # Unlike frame_set, this takes the Movie Clip Editors along.
+        context.scene.frame_current = timing.scene(place.frame)
         state.place = self.index
         state.active = max(state.objects.find(place.object), 0)
         return {"FINISHED"}

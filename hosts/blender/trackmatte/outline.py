@@ -98,7 +98,7 @@ def resample(
 
 
 def fill(polygons: Sequence[Polygon], width: int, height: int) -> NDArray[np.bool_]:
-    """Return the pixels (H, W) whose middles lie inside polygons of [0, 1] positions, y down (even-odd rule)."""
+    """Return the pixels (H, W) whose middles lie inside polygons of [0, 1] positions, y down (even-odd)."""
     inside = np.zeros((height, width), bool)
     middles = np.arange(width) + 0.5
     for polygon in polygons:

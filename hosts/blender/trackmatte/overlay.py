@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import bpy
@@ -65,7 +66,8 @@ def _draw() -> None:
     to_region = region.view2d.view_to_region
     corners = [to_region(x, y, clip=False) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
     gpu.state.blend_set("ALPHA")
-    texture = _texture(clip.name, scene.frame_current, scene.trackmatte.opacity)
+    frame = context.space_data.clip_user.frame_current
+    texture = _texture(clip.name, frame, scene.trackmatte.opacity)
     if texture is not None:
         shader = gpu.shader.from_builtin("IMAGE" if bpy.app.version >= (4, 0, 0) else "2D_IMAGE")
         values = {"pos": corners, "texCoord": ((0, 0), (1, 0), (1, 1), (0, 1))}
@@ -73,7 +75,7 @@ def _draw() -> None:
         shader.bind()
         shader.uniform_sampler("image", texture)
         batch.draw(shader)
-    _prompts(context, clip, to_region, gpu, batch_for_shader)
+    _prompts(frame, clip, to_region, gpu, batch_for_shader)
     gpu.state.blend_set("NONE")
 
 
@@ -95,7 +97,7 @@ def _texture(clip: str, frame: int, opacity: float) -> Any:
     return found[1]
 
 
-def _prompts(context: Any, clip: Any, to_region: Any, gpu: Any, batch_for_shader: Any) -> None:
+def _prompts(frame: int, clip: Any, to_region: Any, gpu: Any, batch_for_shader: Any) -> None:
     from . import clips
 
     try:
@@ -103,7 +105,7 @@ def _prompts(context: Any, clip: Any, to_region: Any, gpu: Any, batch_for_shader
     except clips.ClipError:
         return
     shader = gpu.shader.from_builtin("UNIFORM_COLOR" if bpy.app.version >= (4, 0, 0) else "2D_UNIFORM_COLOR")
-    number = timing.source(context.scene.frame_current)
+    number = timing.source(frame)
     for prompt in clip.trackmatte.prompts:
         if prompt.frame != number:
             continue
@@ -117,7 +119,7 @@ def _prompts(context: Any, clip: Any, to_region: Any, gpu: Any, batch_for_shader
                 to_region(u, 1 - v, clip=False)
                 for u, v in ((left, top), (right, top), (right, bottom), (left, bottom), (left, top))
             ]
-            lines = [p for pair in zip(ring[:-1], ring[1:]) for p in pair]  # noqa: B905
+            lines = [p for pair in pairwise(ring) for p in pair]
         else:
             continue
         shader.bind()

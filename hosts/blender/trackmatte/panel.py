@@ -64,35 +64,39 @@ class TRACKMATTE_PT_main(_Tab, bpy.types.Panel):
         side.operator("trackmatte.object_remove", text="", icon="REMOVE")
         column = layout.column(align=True)
         row = column.row(align=True)
-        row.operator("trackmatte.pick", text="Subject +", icon="ADD").mode = "ADD"
-        row.operator("trackmatte.pick", text="Background -", icon="REMOVE").mode = "SUBTRACT"
-        row.operator("trackmatte.pick", text="Box", icon="SELECT_SET").mode = "BOX"
+        for mode, text, icon in (
+            ("ADD", "Add", "ADD"),
+            ("SUBTRACT", "Not", "REMOVE"),
+            ("BOX", "Box", "SELECT_SET"),
+        ):
+            row.operator("trackmatte.pick", text=text, icon=icon).mode = mode
         row = column.row(align=True)
-        row.operator("trackmatte.add_mask", icon="MOD_MASK")
-        row.operator("trackmatte.add_marker", icon="TRACKER")
+        row.operator("trackmatte.add_mask", text="Mask", icon="MOD_MASK")
+        row.operator("trackmatte.add_marker", text="Markers", icon="TRACKER")
         row = column.row(align=True)
-        for what, label in (("LAST", "Undo Last"), ("FRAME", "Clear Frame"), ("ALL", "Clear All")):
-            row.operator("trackmatte.clear", text=label).what = what
+        row.label(text="Clear")
+        for what in ("LAST", "FRAME", "ALL"):
+            row.operator("trackmatte.clear", text=what.title()).what = what
         self._work(context, layout)
 
     def _work(self, context: bpy.types.Context, layout: Any) -> None:
         column = layout.column(align=True)
         column.enabled = not ops_run.busy()
         row = column.row(align=True)
-        for direction, icon in (
-            ("backward", "TRACKING_BACKWARDS"),
-            ("both", "ARROW_LEFTRIGHT"),
-            ("forward", "TRACKING_FORWARDS"),
+        for direction, text, icon in (
+            ("backward", "", "TRACKING_BACKWARDS"),
+            ("both", "Track", "ARROW_LEFTRIGHT"),
+            ("forward", "", "TRACKING_FORWARDS"),
         ):
-            row.operator("trackmatte.track", text=direction.title(), icon=icon).direction = direction
+            row.operator("trackmatte.track", text=text, icon=icon).direction = direction
         column.operator("trackmatte.matte", icon="IMAGE_ALPHA")
         for begun in ops_run.running:
             if begun.work.request.doing != "show":
-                layout.label(text=f"{begun.part:.0%} {begun.text}", icon="SORTTIME")
+                prefs.wrapped(layout, f"{begun.part:.0%} {begun.text}")
                 layout.operator("trackmatte.stop", icon="CANCEL")
         row = layout.row(align=True)
         row.prop(context.scene.trackmatte, "overlay", toggle=True)
-        row.prop(context.scene.trackmatte, "opacity", slider=True)
+        row.prop(context.scene.trackmatte, "opacity", text="", slider=True)
         row.operator("trackmatte.show", text="", icon="FILE_REFRESH")
         if ops_run.message["text"]:
             box = layout.box()
@@ -129,16 +133,16 @@ class TRACKMATTE_PT_comp(_Child, bpy.types.Panel):
         layout, settings = self.layout, context.scene.trackmatte
         layout.operator("trackmatte.match", icon="SCENE_DATA")
         layout.operator("trackmatte.comp", text="Cut-out").effect = "CUTOUT"
-        row = layout.row(align=True)
-        row.operator("trackmatte.comp", text="Background Blur").effect = "BLUR"
+        row = layout.split(factor=0.7, align=True)
+        row.operator("trackmatte.comp", text="Blur Background").effect = "BLUR"
         row.prop(settings, "blur", text="")
         layout.operator("trackmatte.comp", text="Replace Background").effect = "REPLACE"
         layout.template_ID(settings, "background", open="image.open")
         if settings.background is None:
             layout.prop(settings, "colour", text="")
         row = layout.row(align=True)
-        row.operator("trackmatte.check")
-        row.operator("trackmatte.load")
+        row.operator("trackmatte.check", text="Check")
+        row.operator("trackmatte.load", text="Load")
 
 
 class TRACKMATTE_PT_mask(_Child, bpy.types.Panel):

@@ -51,7 +51,7 @@ class TRACKMATTE_OT_test(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
-            lines = connect.test(python(context))
+            lines = connect.describe(python(context))
         except EngineError as e:
             return _answer(self, context, [e.message], bad=True)
         return _answer(self, context, lines)
@@ -79,7 +79,7 @@ def draw(layout: bpy.types.UILayout, preferences: TrackmattePreferences) -> None
         wrapped(layout, line)
 
 
-def wrapped(layout: bpy.types.UILayout, text: str, width: int = 48) -> None:
+def wrapped(layout: bpy.types.UILayout, text: str, width: int = 34) -> None:
     """Draw a long sentence on several lines; Blender would cut it."""
     column = layout.column(align=True)
     line = ""

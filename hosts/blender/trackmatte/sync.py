@@ -66,7 +66,8 @@ def digest(prompt: m.Prompt) -> str:
 def plan(wanted: dict[Key, m.Prompt], said: Iterable[m.Said], masks: dict[Key, str]) -> list[Step]:
     """Return the edits that bring a shot from what was said to what is wanted.
 
-    Clicks that only add to a frame go one at a time (`add`): on a tracked frame they correct the mask seen there.
+    Clicks that only add to a frame go one at a time (`add`): on a tracked frame they correct the mask seen
+    there.
 
     Parameters
     ----------

@@ -144,8 +144,8 @@ class Work:
         if ask.length and abs(shot.clip.length - ask.length) > 1:
             raise EngineError(
                 "clip",
-                f"Blender counts {ask.length} frames in {shot.clip.path} and the file holds {shot.clip.length}: "
-                "its frame rate varies, so mattes would drift; convert it to a constant rate first",
+                f"Blender counts {ask.length} frames in {shot.clip.path} and the file holds "
+                f"{shot.clip.length}: its frame rate varies, so mattes would drift; convert it to a constant rate first",
             )
         self.outcome.notes += shot.clip.notes
         shot = self._settings(client, shot)

@@ -99,7 +99,7 @@ def plate_only(scene: Any, clip: Any, path: Path) -> np.ndarray:
         window.scene = before
 
 
-def story(said: dict[str, Any]) -> dict[str, Any]:
+def story(said: dict[str, Any]) -> dict[str, Any]:  # noqa: PLR0915 (one story)
     """The whole way: prompt, track, matte, load, three set-ups, mask and back, save and reopen."""
     folder = Path(said["folder"])
     blend = folder / "schöne Szene.blend"
@@ -170,8 +170,8 @@ def story(said: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def clips(said: dict[str, Any]) -> dict[str, Any]:
-    """Two clips of one name in two scenes, numbers from 1001, another's compositor, moved and renamed files."""
+def clips(said: dict[str, Any]) -> dict[str, Any]:  # noqa: PLR0915
+    """Two clips of one name in two scenes, numbers from 1001, a compositor in use, moved and renamed files."""
     folder = Path(said["folder"]) / "Projekt ä"
     names = {}
     found: dict[str, Any] = {}
@@ -194,7 +194,7 @@ def clips(said: dict[str, Any]) -> dict[str, Any]:
             bpy.ops.trackmatte.add_marker()
             found["marker"] = [round(v, 4) for v in clip.trackmatte.prompts[-1].position]
             tree = addon("comp_tree")._tree(scene)
-            theirs = tree.nodes.new("CompositorNodeRGB" if bpy.app.version >= (4, 2, 0) else "")
+            theirs = tree.nodes.new("CompositorNodeRGB")
             maker = addon("comp_tree")._Maker(tree, "x")
             maker.link(theirs.outputs[0], addon("comp_tree")._output(tree, maker))
             before = [n.name for n in tree.nodes]

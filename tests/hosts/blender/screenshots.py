@@ -1,7 +1,7 @@
 """Pictures for the docs: blender --factory-startup --python screenshots.py -- STAGED_FOLDER CLIP PICTURES
 
-Needs a Blender with a window (Debian's 3.4 under Xvfb will do) and --enable-event-simulate. 3.4 has no extensions, so
-it takes the add-on's folder in place of the package.
+Needs a Blender with a window (Debian's 3.4 under Xvfb will do) and --enable-event-simulate. 3.4 has no
+extensions, so it takes the add-on's folder in place of the package.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def editor(kind: str) -> dict[str, Any]:
     """Fill the window with one editor and return what operators need to run in it."""
     window = bpy.context.window_manager.windows[0]
     area = max(window.screen.areas, key=lambda a: a.width * a.height)
-    area.ui_type = kind
+    if area.ui_type != kind:
+        area.ui_type = kind
     region = next(r for r in area.regions if r.type == "WINDOW")
     return {"window": window, "area": area, "region": region}
 
@@ -146,7 +147,7 @@ def computing() -> Wait:
     with bpy.context.temp_override(**place):
         bpy.ops.trackmatte.matte()
     yield idle
-    bpy.context.scene.frame_set(12)
+    bpy.context.scene.frame_current = 12
     with bpy.context.temp_override(**place):
         bpy.ops.trackmatte.show()
     yield idle
