@@ -20,12 +20,12 @@ def register() -> None:
         for cls in part.CLASSES:
             bpy.utils.register_class(cls)
     overlay.register()
-    ops_run.ready()
+    ops_run.register()
 
 
 def unregister() -> None:
     """Stop what runs and leave no trace."""
-    ops_run.stop_all()
+    ops_run.unregister()
     overlay.unregister()
     for part in reversed(_PARTS):
         for cls in reversed(part.CLASSES):

@@ -177,6 +177,17 @@ def _new_object(state: Any, name: str) -> Any:
     return new
 
 
+def at_hand(clip: Any) -> bool:
+    """Whether the engine has worked on a clip since this .blend was opened."""
+    return _key(clip) in _shots
+
+
+def forget() -> None:
+    """Forget what the engine has: another .blend is opened."""
+    _sent.clear()
+    _shots.clear()
+
+
 def identity(clip: Any) -> tuple[int, str]:
     """Return what `find` takes; a clip may be renamed, and undo may move it, while the engine works."""
     return int(getattr(clip, "session_uid", 0)), clip.name

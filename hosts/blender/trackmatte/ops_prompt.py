@@ -26,11 +26,10 @@ class _Prompting(bpy.types.Operator):
             _, timing = clips.source(clip)
             number = timing.source(context.scene.frame_current)
             self.say(context, clip, number)
+            ops_run.preview(context, clip)
         except clips.ClipError as e:
             self.report({"ERROR"}, str(e))
             return {"CANCELLED"}
-        if not bpy.app.background:
-            ops_run.preview(context, clip)
         return {"FINISHED"}
 
     def say(self, context: bpy.types.Context, clip: Any, number: int) -> None:

@@ -12,7 +12,7 @@ import bpy
 from bpy.app.handlers import persistent
 from bpy.props import EnumProperty, StringProperty
 
-from . import clips, results
+from . import clips, overlay, results
 from .work import Doing, Outcome, Request, Work
 
 TICK = 0.1
@@ -85,10 +85,28 @@ def begin(context: bpy.types.Context, clip: Any, request: Request, then: Then) -
 
 def preview(context: bpy.types.Context, clip: Any) -> None:
     """Show the mask of the scene's frame soon; while one is being fetched the newest wish waits."""
+    if bpy.app.background:
+        return
     if any(r.work.request.doing == "show" for r in running):
         _waiting[:] = [clips.identity(clip)]
     else:
         begin(context, clip, clips.request(context, clip, "show"), results.show)
+
+
+@persistent
+def _moved(scene: Any, *_: object) -> None:
+    """Fetch the mask of the frame that the artist went to, unless the clip plays or is rendered."""
+    screen = bpy.context.screen
+    if screen is None or screen.is_animation_playing or bpy.app.is_job_running("RENDER"):
+        return
+    if not scene.trackmatte.overlay:
+        return
+    for area in screen.areas:
+        clip = area.spaces.active.clip if area.type == "CLIP_EDITOR" else None
+        if clip is None or not clips.at_hand(clip) or overlay.get(clip.name, scene.frame_current) is not None:
+            continue
+        with suppress(clips.ClipError):
+            preview(bpy.context, clip)
 
 
 def _show_waiting() -> None:
@@ -113,8 +131,6 @@ def stop_all() -> None:
     _waiting.clear()
     with suppress(ValueError):
         bpy.app.timers.unregister(_tick)
-    if _forget in bpy.app.handlers.load_pre:
-        bpy.app.handlers.load_pre.remove(_forget)
 
 
 def _tick() -> float | None:
@@ -170,6 +186,8 @@ def _finish(context: bpy.types.Context, begun: Running) -> tuple[list[str], bool
 @persistent
 def _forget(*_: object) -> None:
     stop_all()
+    overlay.clear()
+    clips.forget()
 
 
 class TRACKMATTE_OT_track(bpy.types.Operator):
@@ -276,12 +294,14 @@ class TRACKMATTE_OT_jump(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _tracked(context: bpy.types.Context, clip: Any, outcome: Outcome) -> list[str]:
-    results.show(context, clip, outcome)
+def _tracked(context: bpy.types.Context, clip: Any, _outcome: Outcome) -> list[str]:
+    overlay.forget(clip.name)
+    preview(context, clip)
     return ["tracked", *_doubtful(clip)]
 
 
 def _matted(context: bpy.types.Context, clip: Any, outcome: Outcome) -> list[str]:
+    overlay.forget(clip.name)
     said = [line for entry in clips.deliveries(clip, outcome) for line in results.load(context, clip, entry)]
     return said or ["nothing was delivered: say what the subject is first"]
 
@@ -291,10 +311,22 @@ def _doubtful(clip: Any) -> list[str]:
     return [f"{count} places need you: see Doubtful Frames" if count else "no frame is in doubt"]
 
 
-def ready() -> None:
-    """Look after opened files; called when the add-on is enabled."""
-    if _forget not in bpy.app.handlers.load_pre:
-        bpy.app.handlers.load_pre.append(_forget)
+def register() -> None:
+    """Look after opened files and frame changes."""
+    bpy.app.handlers.load_pre.append(_forget)
+    if not bpy.app.background:
+        bpy.app.handlers.frame_change_post.append(_moved)
+
+
+def unregister() -> None:
+    """Stop what runs."""
+    stop_all()
+    for handlers, function in (
+        (bpy.app.handlers.load_pre, _forget),
+        (bpy.app.handlers.frame_change_post, _moved),
+    ):
+        if function in handlers:
+            handlers.remove(function)
 
 
 CLASSES = (

@@ -29,6 +29,13 @@ def put(clip: str, frame: int, mask: NDArray[np.float32]) -> None:
         _textures.pop(oldest, None)
 
 
+def forget(clip: str) -> None:
+    """Forget a clip's masks: they have changed."""
+    for key in [k for k in _masks if k[0] == clip]:
+        del _masks[key]
+        _textures.pop(key, None)
+
+
 def get(clip: str, frame: int) -> NDArray[np.float32] | None:
     """Return the mask shown there."""
     return _masks.get((clip, frame))

@@ -65,8 +65,8 @@ class TRACKMATTE_PT_main(_Tab, bpy.types.Panel):
         column = layout.column(align=True)
         row = column.row(align=True)
         for mode, text, icon in (
-            ("ADD", "Add", "ADD"),
-            ("SUBTRACT", "Not", "REMOVE"),
+            ("ADD", "Plus", "ADD"),
+            ("SUBTRACT", "Minus", "REMOVE"),
             ("BOX", "Box", "SELECT_SET"),
         ):
             row.operator("trackmatte.pick", text=text, icon=icon).mode = mode

@@ -145,7 +145,8 @@ class Work:
             raise EngineError(
                 "clip",
                 f"Blender counts {ask.length} frames in {shot.clip.path} and the file holds "
-                f"{shot.clip.length}: its frame rate varies, so mattes would drift; convert it to a constant rate first",
+                f"{shot.clip.length}: its frame rate varies, so mattes would drift; "
+                "convert it to a constant rate first",
             )
         self.outcome.notes += shot.clip.notes
         shot = self._settings(client, shot)

@@ -68,26 +68,37 @@ def blender(request: pytest.FixtureRequest) -> tuple[str, Path]:
     return request.param, python
 
 
-@pytest.fixture
-def chapter(blender: tuple[str, Path], package: Path, tmp_path: Path) -> Iterator[Chapter]:
-    """Run a chapter of inside.py in a Blender of its own, with an engine of its own."""
-    places = {n: tmp_path / n for n in ("resources", "run", "data")}
+def engine_environment(folder: Path) -> dict[str, str]:
+    """Return an environment in which a host finds this checkout's engine, with places of its own."""
+    places = {n: folder / n for n in ("resources", "run", "data")}
     for place in places.values():
         place.mkdir(mode=0o700)
-    engine = tmp_path / "engine-python"
+    engine = folder / "engine-python"
     paths = os.pathsep.join(str(ROOT / p) for p in ("engine", "plugin"))
     engine.write_text(f'#!/bin/sh\nPYTHONPATH="{paths}" exec "{sys.executable}" "$@"\n')
     engine.chmod(0o755)
     env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    env.update(
-        BLENDER_USER_RESOURCES=str(places["resources"]),
-        TRACKMATTE_RUNTIME=str(places["run"]),
-        XDG_DATA_HOME=str(places["data"]),
-        TRACKMATTE_PYTHON=str(engine),
-    )
+    return env | {
+        "BLENDER_USER_RESOURCES": str(places["resources"]),
+        "TRACKMATTE_RUNTIME": str(places["run"]),
+        "XDG_DATA_HOME": str(places["data"]),
+        "TRACKMATTE_PYTHON": str(engine),
+    }
+
+
+def engine_ended(folder: Path) -> None:
+    """End the engine that a host started, if it still runs."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        os.kill(json.loads((folder / "run" / "engine.json").read_text())["pid"], signal.SIGTERM)
+
+
+@pytest.fixture
+def chapter(blender: tuple[str, Path], package: Path, tmp_path: Path) -> Iterator[Chapter]:
+    """Run a chapter of inside.py in a Blender of its own, with an engine of its own."""
+    env = engine_environment(tmp_path)
 
     def run(name: str, **said: Any) -> dict[str, Any]:
-        message = {"package": str(package), "folder": str(tmp_path), "run": str(places["run"]), **said}
+        message = {"package": str(package), "folder": str(tmp_path), "run": str(tmp_path / "run"), **said}
         inside = Path(__file__).parent / "inside.py"
         done = subprocess.run(
             [blender[1], inside, name, json.dumps(message)],
@@ -100,6 +111,7 @@ def chapter(blender: tuple[str, Path], package: Path, tmp_path: Path) -> Iterato
         result: dict[str, Any] = json.loads(lines[0].removeprefix("RESULT "))
         return result
 
-    yield run
-    with suppress(FileNotFoundError, ProcessLookupError):
-        os.kill(json.loads((places["run"] / "engine.json").read_text())["pid"], signal.SIGTERM)
+    try:
+        yield run
+    finally:
+        engine_ended(tmp_path)

@@ -171,7 +171,7 @@ def story(said: dict[str, Any]) -> dict[str, Any]:  # noqa: PLR0915 (one story)
 
 
 def clips(said: dict[str, Any]) -> dict[str, Any]:  # noqa: PLR0915
-    """Two clips of one name in two scenes, numbers from 1001, a compositor in use, moved and renamed files."""
+    """Two clips of one name in two scenes, a compositor in use, moved and renamed files."""
     folder = Path(said["folder"]) / "Projekt ä"
     names = {}
     found: dict[str, Any] = {}
