@@ -235,8 +235,25 @@ def clips(said: dict[str, Any]) -> dict[str, Any]:  # noqa: PLR0915
     found["lost"] = refused(bpy.ops.trackmatte.matte)
     clip.filepath = str(moved / "einß" / "renamed.1001.png")
     bpy.ops.trackmatte.matte()
+    found["cutout"] = _cutout(moved, clip)
     found["renamed"] = [clip.trackmatte.shot, clip.trackmatte.objects[0].matted]
     return found
+
+
+def _cutout(folder: Path, clip: Any) -> list[Any]:
+    """Deliver a cut-out and lay it over a picture of another size."""
+    scene = bpy.context.scene
+    picture = bpy.data.images.new("sky", 64, 64, float_buffer=True)
+    picture.generated_color = (0.2, 0.4, 0.8, 1)
+    picture.colorspace_settings.name = "Non-Color"
+    scene.trackmatte.background = picture
+    clip.trackmatte.preset, clip.trackmatte.refiner = "cutout", "closed_form"
+    bpy.ops.trackmatte.matte()
+    bpy.ops.trackmatte.comp(effect="REPLACE")
+    shown = render(scene, folder / "sky.exr")
+    shot = json.loads(Path(bpy.path.abspath(clip.trackmatte.shot)).read_text(encoding="utf-8"))
+    corner = [round(float(v), 3) for v in shown[0, 0, :3]]
+    return [corner, float(shown[..., 3].min()), shot["refiner"]["name"]]
 
 
 def _compositor(scene: Any) -> Any:

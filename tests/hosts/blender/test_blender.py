@@ -114,6 +114,7 @@ def test_two_clips_of_one_name_in_two_scenes(chapter: Chapter, tmp_path: Path) -
     assert found["moved"] == ["plate-2.shot.json", "plate.shot.json"]
     assert found["moved check"] == ["FINISHED"]
     assert "plate.1001.png is not there: find it with" in found["lost"]
+    assert found["cutout"] == [[0.2, 0.4, 0.8], 1.0, "closed_form"]
     assert found["renamed"] == ["//trackmatte/renamed.shot.json", "1001-1004"]
 
 
