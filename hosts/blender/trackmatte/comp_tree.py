@@ -72,13 +72,7 @@ def _surroundings(maker: _Maker, plate: Any, matte: Any, size: int) -> Any:
     blur = maker.node("CompositorNodeBlur", 3, -1)
     maker.blur(blur, size)
     maker.link(holed, blur.inputs["Image"])
-    straight = maker.node("CompositorNodePremulKey", 4, -1)
-    if NEW:
-        straight.inputs["Type"].default_value = "To Straight"
-    else:
-        straight.mapping = "PREMUL_TO_STRAIGHT"
-    maker.link(blur.outputs["Image"], straight.inputs["Image"])
-    return maker.set_alpha(straight.outputs["Image"], None, "replace", 5, -1)
+    return maker.opaque(blur.outputs["Image"], 4, -1)
 
 
 def _replacement(maker: _Maker, plan: Plan) -> Any:
@@ -86,18 +80,19 @@ def _replacement(maker: _Maker, plan: Plan) -> Any:
         colour = maker.node("CompositorNodeRGB", 4, -1)
         colour.outputs[0].default_value = plan.colour
         return colour.outputs[0]
-    picture = maker.node("CompositorNodeImage", 3, -1)
+    picture = maker.node("CompositorNodeImage", 2, -1)
     picture.image = plan.background
     if plan.background.source == "SEQUENCE":
         picture.frame_duration = plan.user[2]
-    fit = maker.node("CompositorNodeScale", 4, -1)
+    fit = maker.node("CompositorNodeScale", 3, -1)
     if NEW:
         fit.inputs["Type"].default_value = "Render Size"
         fit.inputs["Frame Type"].default_value = "Crop"
     else:
         fit.space, fit.frame_method = "RENDER_SIZE", "CROP"
     maker.link(picture.outputs["Image"], fit.inputs["Image"])
-    return fit.outputs["Image"]
+    # An enlarged picture fades to nothing in its outermost pixels.
+    return maker.opaque(fit.outputs["Image"], 4, -1)
 
 
 class _Maker:
@@ -138,6 +133,16 @@ class _Maker:
         if alpha is not None:
             self.link(alpha, node.inputs["Alpha"])
         return node.outputs["Image"]
+
+    def opaque(self, image: Any, column: int, row: int) -> Any:
+        """Divide a premultiplied picture by its alpha and make it opaque; takes two columns."""
+        node = self.node("CompositorNodePremulKey", column, row)
+        if NEW:
+            node.inputs["Type"].default_value = "To Straight"
+        else:
+            node.mapping = "PREMUL_TO_STRAIGHT"
+        self.link(image, node.inputs["Image"])
+        return self.set_alpha(node.outputs["Image"], None, "replace", column + 1, row)
 
     def blur(self, node: Any, size: int) -> None:
         """Set a Gaussian's size in pixels."""
