@@ -179,7 +179,8 @@ def _finish(context: bpy.types.Context, begun: Running) -> tuple[list[str], bool
             said, bad = [str(e)], True
     if not bad:
         said += [n for n in dict.fromkeys(work.outcome.notes) if n]
-    message.update(text="\n".join(said), bad=bad)
+    if said:
+        message.update(text="\n".join(said), bad=bad)
     return said, bad
 
 

@@ -107,7 +107,7 @@ def prompting(place: dict[str, Any]) -> Wait:
     yield None
     click(*on_picture(place, *BOX[:2]), drag=on_picture(place, *BOX[2:]))
     yield idle
-    click(*on_picture(place, 0.3, 0.55))
+    click(*on_picture(place, 0.59, 0.44))
     yield idle
     click(*on_picture(place, 0.85, 0.6), ctrl=True)
     yield idle

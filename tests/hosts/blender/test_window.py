@@ -45,7 +45,7 @@ def test_clicks_undo_and_pictures(builder: Any, tmp_path: Path) -> None:
     found = json.loads(line.removeprefix("RESULT "))
     prompts = [
         ["BOX", True, [0.18, 0.16, 0.63, 0.77]],
-        ["POINT", True, [0.3, 0.55]],
+        ["POINT", True, [0.59, 0.44]],
         ["POINT", False, [0.85, 0.6]],
     ]
     assert found == {"picked": prompts, "undone": prompts[:2], "redone": prompts}
