@@ -79,7 +79,7 @@ def draw(layout: bpy.types.UILayout, preferences: TrackmattePreferences) -> None
         wrapped(layout, line)
 
 
-def wrapped(layout: bpy.types.UILayout, text: str, width: int = 34) -> None:
+def wrapped(layout: bpy.types.UILayout, text: str, width: int = 28) -> None:
     """Draw a long sentence on several lines; Blender would cut it."""
     column = layout.column(align=True)
     line = ""

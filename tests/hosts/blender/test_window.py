@@ -25,7 +25,8 @@ def test_clicks_undo_and_pictures(builder: Any, tmp_path: Path) -> None:
     if not (shutil.which("blender") and shutil.which("xvfb-run")):
         pytest.skip("there are no blender and xvfb-run on the search path")
     staged = builder.stage(tmp_path / "trackmatte")
-    pictures = Path(os.environ.get("PICTURES") or tmp_path).resolve()
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
     (tmp_path / "clip").mkdir()
     clip = shutil.copy(ROOT / "sample_clips" / "furball" / "plate.mp4", tmp_path / "clip")
     env = {**engine_environment(tmp_path), "HOME": str(tmp_path), "LIBGL_ALWAYS_SOFTWARE": "1"}
@@ -56,6 +57,18 @@ def test_clicks_undo_and_pictures(builder: Any, tmp_path: Path) -> None:
     green = overlay(cv2.imread(str(pictures / "blender-matte.png")))
     truth = cv2.imread(str(ROOT / "sample_clips" / "furball" / "mask0.png"), cv2.IMREAD_GRAYSCALE)
     assert 0.7 < green / (truth > 127).mean() / (1034 * 582) < 1.4
+
+    if folder := os.environ.get("PICTURES"):
+        for_docs(pictures, Path(folder))
+
+
+def for_docs(pictures: Path, folder: Path) -> None:
+    """Write the pictures as JPEG; of the nodes the part that has any."""
+    for name in PICTURES:
+        picture = cv2.imread(str(pictures / f"blender-{name}.png"))
+        if name == "nodes":
+            picture = picture[255:585, 310:970]
+        cv2.imwrite(str(folder / f"blender-{name}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 def overlay(picture: Any) -> int:
