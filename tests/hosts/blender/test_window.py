@@ -67,7 +67,7 @@ def for_docs(pictures: Path, folder: Path) -> None:
     for name in PICTURES:
         picture = cv2.imread(str(pictures / f"blender-{name}.png"))
         if name == "nodes":
-            picture = picture[255:585, 310:970]
+            picture = picture[430:760, 515:1215]
         cv2.imwrite(str(folder / f"blender-{name}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
