@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One thing the engine does for the artist, on a thread of its own; Blender's data are never touched here."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import queue
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from . import connect, paths, sync
+from .trackmatte_client import Client, EngineDied, EngineError, Job, Stale
+from .trackmatte_client.protocol import messages as m
+from .trackmatte_client.protocol.events import ErrorEvent, NoteEvent, ProgressEvent, WrittenEvent
+
+Doing = Literal["show", "track", "matte", "places", "outline"]
+OVERLAY_WIDTH = 960
+TRIES = 3
+"""Times that prompts are sent when the shot is edited elsewhere meanwhile."""
+SHOTS = 50
+"""Shot files of one name that are tried before giving up."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to do, as plain values taken from the .blend."""
+
+    doing: Doing
+    clip: str
+    """Absolute: movie, or pattern of a sequence."""
+    length: int
+    """Frames that Blender counts in a movie; 0 = a sequence, which may have gaps."""
+    base: str
+    """Absolute folder for new shots."""
+    shot: str = ""
+    """Absolute path of the shot file, if there is one."""
+    python: str = ""
+    prompts: dict[sync.Key, m.Prompt] = field(default_factory=dict)
+    masks: dict[sync.Key, str] = field(default_factory=dict)
+    """Digests of the masks that were sent before."""
+    range: tuple[int, int] | None = None
+    tracker: str = "auto"
+    refiner: str = "auto"
+    preset: str = "matte"
+    direction: Literal["both", "forward", "backward"] = "both"
+    frame: int = 0
+    object: str = "subject"
+    frames: tuple[int, ...] = ()
+    """Whose masks are to be fetched for an outline."""
+
+
+@dataclass
+class Outcome:
+    """What came of it."""
+
+    state: m.ShotState | None = None
+    masks: dict[sync.Key, str] = field(default_factory=dict)
+    places: tuple[m.Place, ...] | None = None
+    written: list[WrittenEvent] = field(default_factory=list)
+    preset: str = ""
+    overlay: bytes = b""
+    """Grey PNG."""
+    images: dict[int, bytes] = field(default_factory=dict)
+    """Grey PNGs by source number."""
+    selected: list[m.Selected] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Cancelled(Exception):  # noqa: N818
+    """The artist pressed Stop."""
+
+
+class Work:
+    """Runs a request; poll `progress` and `finished` from a timer.
+
+    Attributes
+    ----------
+    error : one sentence when it failed, else empty.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.request, self.outcome = request, Outcome()
+        self.error = ""
+        self.cancelled = False
+        self._news: queue.SimpleQueue[tuple[str, float]] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"trackmatte {request.doing}", daemon=True)
+        self._thread.start()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will come."""
+        return not self._thread.is_alive()
+
+    def progress(self) -> tuple[str, float] | None:
+        """Return the newest (text, part done in [0, 1]) since the last call, or None."""
+        newest = None
+        while True:
+            try:
+                newest = self._news.get_nowait()
+            except queue.Empty:
+                return newest
+
+    def stop(self) -> None:
+        """Stop after the frame in hand; what is finished stays."""
+        self._stop.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is finished; return whether it is."""
+        self._thread.join(seconds)
+        return self.finished
+
+    def _run(self) -> None:
+        try:
+            self._say("looking for the engine", 0.0)
+            client = connect.connect(self.request.python)
+            shot = self._open(client)
+            shot = self._sync(client, shot)
+            getattr(self, f"_{self.request.doing}")(client, shot)
+            self.outcome.state = client.shot_state(shot.shot)
+        except Cancelled:
+            self.cancelled = True
+        except EngineError as e:
+            self.error = e.message
+        except OSError as e:
+            self.error = f"{e.filename or 'a file'}: {e.strerror or e}"
+        except Exception as e:  # the artist must hear of it, and Blender must not
+            self.error = f"this should not happen ({e!r}): please report it"
+
+    def _say(self, text: str, part: float) -> None:
+        if self._stop.is_set():
+            raise Cancelled
+        self._news.put((text, part))
+
+    # the shot
+
+    def _open(self, client: Client) -> m.ShotState:
+        ask = self.request
+        shot = self._known(client) or self._create(client)
+        if ask.length and abs(shot.clip.length - ask.length) > 1:
+            raise EngineError(
+                "clip",
+                f"Blender counts {ask.length} frames in {shot.clip.path} and the file holds "
+                f"{shot.clip.length}: its frame rate varies, so mattes would drift; "
+                "convert it to a constant rate first",
+            )
+        self.outcome.notes += shot.clip.notes
+        shot = self._settings(client, shot)
+        whole = (shot.clip.first, shot.clip.last)
+        wanted = whole if ask.range is None else ask.range
+        if tuple(shot.range) != wanted:
+            shot = client.set_range(shot.shot, shot.revision, ask.range)
+        self.outcome.state = shot
+        return shot
+
+    def _known(self, client: Client) -> m.ShotState | None:
+        """Open the shot this clip had, unless that one is of another clip now."""
+        if not self.request.shot or not Path(self.request.shot).exists():
+            return None
+        try:
+            shot = client.open_shot(self.request.shot)
+        except EngineDied:
+            raise
+        except EngineError as e:
+            self.outcome.notes.append(f"a new shot was begun, since the old one cannot be used: {e.message}")
+            return None
+        if paths.same_clip(shot.clip.path, self.request.clip):
+            return shot
+        client.close_shot(shot.shot)
+        self.outcome.notes.append(f"a new shot was begun: {self.request.shot} is of {shot.clip.path}")
+        return None
+
+    def _create(self, client: Client) -> m.ShotState:
+        ask = self.request
+        self.outcome.masks.clear()
+        for number in range(1, SHOTS + 1):
+            path = paths.shot_file(ask.base, ask.clip, number)
+            if Path(path).exists():
+                continue
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            made = m.CreateShot(path, ask.clip, tracker=ask.tracker, refiner=ask.refiner, range=ask.range)
+            return client.create_shot(made)
+        raise EngineError("shot", f"{paths.shot_file(ask.base, ask.clip)} and {SHOTS - 1} more exist already")
+
+    def _settings(self, client: Client, shot: m.ShotState) -> m.ShotState:
+        """Write another tracker or refiner into the shot file; what they made before becomes stale."""
+        wanted = {"tracker": self.request.tracker, "refiner": self.request.refiner}
+        present = {"tracker": shot.tracker, "refiner": shot.refiner}
+        change = {k: v for k, v in wanted.items() if v not in ("auto", present[k])}
+        if not change:
+            return shot
+        path = Path(shot.path)
+        document = json.loads(path.read_text(encoding="utf-8"))
+        document.update({k: {"name": v, "settings": {}} for k, v in change.items()})
+        beside = path.with_name(f".{path.name}.new")
+        beside.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+        os.replace(beside, path)  # noqa: PTH105
+        return client.open_shot(shot.path)
+
+    def _sync(self, client: Client, shot: m.ShotState) -> m.ShotState:
+        ask = self.request
+        masks = ask.masks if shot.path == ask.shot else {}
+        self._say("sending prompts", 0.0)
+        for attempt in range(1, TRIES + 1):
+            steps = sync.plan(ask.prompts, shot.prompts, masks)
+            try:
+                shot, self.outcome.selected = sync.apply(client, shot, steps)
+                break
+            except Stale as e:  # someone else edited the shot: see what is left to say
+                if attempt == TRIES:
+                    raise
+                shot = e.shot
+        self.outcome.masks = {k: sync.digest(p) for k, p in ask.prompts.items()}
+        self.outcome.state = shot
+        return shot
+
+    # what is asked for
+
+    def _show(self, client: Client, shot: m.ShotState) -> None:
+        """Fetch the mask of one frame; a prompt on a frame not tracked yet shows what it selects."""
+        ask = self.request
+        try:
+            self.outcome.overlay = client.mask(shot.shot, ask.frame, ask.object, OVERLAY_WIDTH)
+        except EngineError as e:
+            if e.code != "not_found":
+                raise
+        prompt = ask.prompts.get((ask.object, ask.frame))
+        if not self.outcome.overlay and prompt is not None:
+            found = client.preview(
+                shot.shot, m.Preview(prompt, OVERLAY_WIDTH, replace=True, viewer="blender")
+            )
+            self.outcome.overlay = base64.b64decode(found.mask)
+
+    def _outline(self, client: Client, shot: m.ShotState) -> None:
+        """Fetch the masks of some frames."""
+        ask = self.request
+        for done, number in enumerate(ask.frames):
+            self._say(f"fetching mask {done + 1}/{len(ask.frames)}", done / len(ask.frames))
+            self.outcome.images[number] = client.mask(shot.shot, number, ask.object, OVERLAY_WIDTH)
+
+    def _places(self, client: Client, shot: m.ShotState) -> None:
+        self.outcome.places = client.places(shot.shot).places
+
+    def _track(self, client: Client, shot: m.ShotState) -> None:
+        asked = m.TrackFrames(direction=self.request.direction)
+        self._follow(client, client.track(shot.shot, asked), 0.0, 1.0)
+        self._places(client, shot)
+
+    def _matte(self, client: Client, shot: m.ShotState) -> None:
+        """Track what is missing, refine, deliver."""
+        self._follow(client, client.track(shot.shot), 0.0, 0.4)
+        self._follow(client, client.matte(shot.shot), 0.4, 0.9)
+        preset = self.request.preset
+        folder = paths.delivery_folder(shot.path, preset)
+        export = m.ExportFrames(folder, preset=preset, overwrite=True)
+        self._follow(client, client.export(shot.shot, export), 0.9, 1.0)
+        self.outcome.preset = preset
+        self._places(client, shot)
+
+    def _follow(self, client: Client, state: m.JobState, begin: float, end: float) -> None:
+        job = Job(client, state.job)
+        asked = False
+        while not job.finished:
+            if self._stop.wait(0.05) and not asked:
+                asked = True
+                job.cancel()
+            for event in job.poll():
+                self._event(event, begin, end)
+        for event in job.poll():
+            self._event(event, begin, end)
+        if job.error is not None:
+            raise job.error
+        if job.state is not None and job.state.status == "cancelled":
+            raise Cancelled
+
+    def _event(self, event: object, begin: float, end: float) -> None:
+        if isinstance(event, ProgressEvent):
+            part = begin + (end - begin) * event.done / max(event.of, 1)
+            left = f", {event.eta:.0f} s left" if event.eta else ""
+            self._news.put((f"{event.stage} {event.done}/{event.of} at {event.fps:.1f} fps{left}", part))
+            if event.note:
+                self.outcome.notes.append(f"frame {event.frame}: {event.note}")
+        elif isinstance(event, NoteEvent):
+            self.outcome.notes.append(event.message)
+        elif isinstance(event, WrittenEvent):
+            self.outcome.written.append(event)
+        elif isinstance(event, ErrorEvent):
+            self.outcome.notes.append(event.error.message)

@@ -1,0 +1,202 @@
+"""Pictures for the docs: blender --factory-startup --python screenshots.py -- STAGED_FOLDER CLIP PICTURES
+
+Needs a Blender with a window (Debian's 3.4 under Xvfb will do) and --enable-event-simulate. 3.4 has no
+extensions, so it takes the add-on's folder in place of the package.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+STAGED, CLIP, PICTURES = (Path(a) for a in sys.argv[sys.argv.index("--") + 1 :])
+Wait = Iterator[Callable[[], bool] | None]
+TAB = (1267, 453)
+"""Where 3.4 draws the tab Trackmatte in a window of 1280 x 800."""
+BOX = (0.18, 0.16, 0.63, 0.77)
+LIMIT = 240.0
+
+
+def module(name: str = "") -> Any:
+    """Return the add-on or a module of it."""
+    return importlib.import_module(STAGED.name + (f".{name}" if name else ""))
+
+
+def editor(kind: str) -> dict[str, Any]:
+    """Fill the window with one editor and return what operators need to run in it."""
+    window = bpy.context.window_manager.windows[0]
+    area = max(window.screen.areas, key=lambda a: a.width * a.height)
+    if area.ui_type != kind:
+        area.ui_type = kind
+    region = next(r for r in area.regions if r.type == "WINDOW")
+    return {"window": window, "area": area, "region": region}
+
+
+def alone(place: dict[str, Any]) -> None:
+    """Close all other editors."""
+    for area in list(place["window"].screen.areas):
+        if area != place["area"] and len(place["window"].screen.areas) > 1:
+            with bpy.context.temp_override(window=place["window"], area=area):
+                bpy.ops.screen.area_close()
+
+
+def shoot(name: str) -> None:
+    """Save the window as it is."""
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.screen.screenshot(filepath=str(PICTURES / f"blender-{name}.png"))
+
+
+def click(x: float, y: float, *, drag: tuple[float, float] | None = None, ctrl: bool = False) -> None:
+    """Let the mouse click in the window, pixels from its lower left."""
+    window = bpy.context.window_manager.windows[0]
+    at = (round(x), round(y))
+    to = at if drag is None else (round(drag[0]), round(drag[1]))
+    window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=at[0], y=at[1])
+    window.event_simulate(type="LEFTMOUSE", value="PRESS", x=at[0], y=at[1], ctrl=ctrl)
+    window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=to[0], y=to[1])
+    window.event_simulate(type="LEFTMOUSE", value="RELEASE", x=to[0], y=to[1], ctrl=ctrl)
+
+
+def on_picture(place: dict[str, Any], x: float, y: float) -> tuple[float, float]:
+    """Return where in the window a position of the clip, [0, 1] from the top left, is."""
+    region = place["region"]
+    u, v = region.view2d.view_to_region(x, 1 - y, clip=False)
+    return region.x + u, region.y + v
+
+
+def idle() -> bool:
+    """Whether nothing runs."""
+    return not module("ops_run").running
+
+
+def steps() -> Wait:
+    """What an artist does; each yield lets Blender draw, and waits until a condition holds."""
+    yield None
+    place = editor("CLIP_EDITOR")
+    alone(place)
+    yield None
+    place = editor("CLIP_EDITOR")
+    space = place["area"].spaces.active
+    space.clip = bpy.data.movieclips.load(str(CLIP))
+    yield None
+    space.show_region_toolbar, space.show_region_ui = False, True
+    yield None
+    with bpy.context.temp_override(**place):
+        bpy.ops.clip.view_all(fit_view=True)
+        bpy.ops.trackmatte.match()
+    click(*TAB)
+    yield None
+    yield from prompting(place)
+    yield from computing()
+    yield from composing()
+
+
+def prompting(place: dict[str, Any]) -> Wait:
+    """Drag a box, click a point on the subject and one beside it, undo and redo with Blender's own."""
+    with bpy.context.temp_override(**place):
+        bpy.ops.trackmatte.pick("INVOKE_DEFAULT", mode="ADD")
+    yield None
+    click(*on_picture(place, *BOX[:2]), drag=on_picture(place, *BOX[2:]))
+    yield idle
+    click(*on_picture(place, 0.59, 0.44))
+    yield idle
+    click(*on_picture(place, 0.85, 0.6), ctrl=True)
+    yield idle
+    window = place["window"]
+    window.event_simulate(type="ESC", value="PRESS", x=300, y=300)
+    window.event_simulate(type="ESC", value="RELEASE", x=300, y=300)
+    yield idle
+    found = {"picked": said()}
+    bpy.ops.ed.undo()
+    found["undone"] = said()
+    yield None
+    bpy.ops.ed.redo()
+    found["redone"] = said()
+    print("RESULT", json.dumps(found), flush=True)
+    yield idle
+    yield None
+    shoot("prompt")
+
+
+def said() -> list[list[Any]]:
+    """Return the clip's prompts."""
+    return [
+        [p.kind, p.subject, [round(v, 2) for v in (p.box if p.kind == "BOX" else p.position)]]
+        for p in bpy.data.movieclips[0].trackmatte.prompts
+    ]
+
+
+def computing() -> Wait:
+    """Track, matte and look."""
+    place, clip = editor("CLIP_EDITOR"), bpy.data.movieclips[0]
+    clip.trackmatte.use_range, clip.trackmatte.frame_in, clip.trackmatte.frame_out = True, 1, 24
+    with bpy.context.temp_override(**place):
+        bpy.ops.trackmatte.track(direction="both")
+    yield lambda: idle() or any(r.part > 0.2 for r in module("ops_run").running)
+    shoot("track")
+    yield idle
+    with bpy.context.temp_override(**place):
+        bpy.ops.trackmatte.matte()
+    yield idle
+    bpy.context.scene.frame_current = 12
+    with bpy.context.temp_override(**place):
+        bpy.ops.trackmatte.show()
+    yield idle
+    yield None
+    shoot("matte")
+
+
+def composing() -> Wait:
+    """Build the blurred background and render it."""
+    with bpy.context.temp_override(**editor("CLIP_EDITOR")):
+        bpy.ops.trackmatte.comp(effect="BLUR")
+    place = editor("CompositorNodeTree")
+    place["area"].spaces.active.show_region_ui = False
+    yield None
+    with bpy.context.temp_override(**place):
+        bpy.ops.node.select_all(action="DESELECT")
+        bpy.ops.node.view_all()
+    yield None
+    yield None
+    shoot("nodes")
+    bpy.context.scene.view_settings.view_transform = "Standard"
+    bpy.context.scene.render.filepath = str(PICTURES / "blender-blur.png")
+    bpy.ops.render.render(write_still=True)
+
+
+def main() -> None:
+    """Drive the steps from a timer."""
+    bpy.context.preferences.view.show_splash = False
+    sys.path.insert(0, str(STAGED.parent))
+    module().register()
+    story, begun = steps(), time.monotonic()
+    waits: list[Callable[[], bool] | None] = [None]
+
+    def tick() -> float | None:
+        try:
+            if time.monotonic() - begun > LIMIT:
+                raise TimeoutError("it took too long")
+            if waits[0] is None or waits[0]():
+                waits[0] = next(story)
+            return 0.5
+        except StopIteration:
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+        sys.stdout.flush()
+        os._exit(code)
+
+    bpy.app.timers.register(tick, first_interval=2.0)
+
+
+main()

@@ -1,0 +1,149 @@
+"""The built extension in real Blenders, each in a process of its own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.hosts.blender.conftest import ROOT, Chapter
+
+FURBALL = ROOT / "sample_clips" / "furball"
+pytestmark = pytest.mark.timeout(300)
+
+
+def true_alpha(number: int) -> NDArray[np.float32]:
+    """Return a frame of the sample's exact alpha (H, W)."""
+    with av.open(str(FURBALL / "alpha.mkv")) as file:
+        frames = file.decode(video=0)
+        found = next(f for i, f in enumerate(frames) if i == number)
+        return found.to_ndarray(format="gray16le").astype(np.float32) / 65535
+
+
+def detail(picture: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
+    """Return the mean difference of neighbours on a row."""
+    steps = np.abs(np.diff(picture[..., :3], axis=1)).mean(-1)
+    return float(steps[where[:, 1:] & where[:, :-1]].mean())
+
+
+def test_the_whole_story(chapter: Chapter, tmp_path: Path) -> None:
+    clip = shutil.copy(FURBALL / "plate.mp4", tmp_path / "plate.mp4")
+    found = chapter("story", clip=str(clip))
+
+    assert "no matte yet: press Matte" in found["none"]
+    assert found["match"] == [640, 11, 58, 24]
+    assert found["overlay"] == [[360, 640], pytest.approx(0.12, abs=0.02)]
+    assert (found["tracked"], found["matted"]) == ("0-5", "0-5")
+    target = "//trackmatte/plate.matte/plate_subject.####.exr"
+    assert found["delivery"] == ["subject", target, 0, 5, "matte"]
+    assert found["check"] == ["FINISHED"]
+
+    matte, blur, plate, cutout, replace = (
+        np.load(tmp_path / f"{n}.npy") for n in ("matte", "blur", "plate", "cutout", "replace")
+    )
+    inside, outside = matte > 0.9999, matte < 0.0001
+    assert inside.mean() > 0.05
+    assert np.abs(blur - plate)[inside].max() < 2e-3
+    assert np.abs(cutout - plate)[inside].max() < 2e-3
+    assert detail(plate, inside) > 0.002
+    assert detail(blur, outside) < 0.4 * detail(plate, outside)
+    assert abs(blur[outside].mean() - plate[outside].mean()) < 0.01
+    np.testing.assert_allclose(replace[outside], np.tile([0, 0.25, 1, 1], (outside.sum(), 1)), atol=1e-3)
+    # Scene frame 14 of a clip that starts at 11 is the movie's frame 3: its own truth fits best.
+    misfit = [np.abs(cutout[..., 3] - true_alpha(n)).mean() for n in (1, 3, 5)]
+    assert misfit[1] == min(misfit)
+    assert misfit[1] < 0.02
+
+    for area in found["areas"].values():
+        assert area == pytest.approx(0.125, abs=0.02)
+    # A frame with a mask as its prompt is that mask.
+    assert found["after mask"] == pytest.approx(found["areas"]["16"], abs=1e-4)
+
+    assert found["shot"] == "//trackmatte/plate.shot.json"
+    assert found["reopened"] == [True, 3, True]
+    assert found["again"] == ["FINISHED"]
+    assert found["images"] == ["plate.mp4 subject matte"]
+    assert found["shots"] == ["plate.shot.json"]
+    assert "1 of 6 frames cannot be used; missing files: 3; press Matte" in found["missing"]
+
+
+def sequence(folder: Path, count: int = 4) -> list[NDArray[np.uint8]]:
+    """Write the sample's first frames as plate.1001.png and so on; return them as sRGB."""
+    folder.mkdir(parents=True)
+    frames = []
+    with av.open(str(FURBALL / "plate.mp4")) as file:
+        for number, frame in zip(range(count), file.decode(video=0), strict=False):
+            rgb = cv2.resize(frame.to_ndarray(format="rgb24"), (320, 180), interpolation=cv2.INTER_AREA)
+            frames.append(rgb)
+            encoded = cv2.imencode(".png", rgb[..., ::-1])[1]
+            (folder / f"plate.{1001 + number}.png").write_bytes(encoded.tobytes())
+    return frames
+
+
+def linear(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the light of sRGB values (IEC 61966-2-1)."""
+    v = rgb / 255
+    return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
+
+
+def test_two_clips_of_one_name_in_two_scenes(chapter: Chapter, tmp_path: Path) -> None:
+    project = tmp_path / "Projekt ä"
+    frames, _ = (sequence(project / name) for name in ("einß", "zwei"))
+    found = chapter("clips")
+
+    assert found["clips"] == {
+        "einß": [1001, 1001, 1004, "//trackmatte/plate.shot.json", 1, 4, [1, 1000, 4]],
+        # It skips its first frame: 1001 would lie at scene frame 100.
+        "zwei": [1002, 1001, 1004, "//trackmatte/plate-2.shot.json", 101, 103, [100, 1000, 4]],
+    }
+    offset = np.load(tmp_path / "offset.npy")[..., :3]
+    errors = [np.abs(offset - linear(f)).mean() for f in frames]
+    assert errors[2] < 1e-3 < min(errors[:2] + errors[3:])  # scene frame 102 is file 1003
+    third = np.load(tmp_path / "third.npy")
+    inside = third[..., 3] > 0.9999
+    assert inside.mean() > 0.03
+    assert np.abs(third[..., :3] - linear(frames[2]))[inside].max() < 2e-3
+
+    assert found["marker"] == [0.4, 0.45]
+    assert found["theirs"] == [True, True]
+    assert found["moved"] == ["plate-2.shot.json", "plate.shot.json"]
+    assert found["moved check"] == ["FINISHED"]
+    assert "plate.1001.png is not there: find it with" in found["lost"]
+    assert found["cutout"] == [[0.2, 0.4, 0.8], 1.0, "closed_form"]
+    assert found["renamed"] == ["//trackmatte/renamed.shot.json", "1001-1004"]
+
+
+def test_what_goes_wrong_is_a_report(chapter: Chapter, tmp_path: Path) -> None:
+    clip = shutil.copy(FURBALL / "plate.mp4", tmp_path / "plate.mp4")
+    found = chapter("faults", clip=str(clip))
+    said = {
+        "no clip": "open a clip in the Movie Clip Editor first",
+        "no mask": "choose a mask",
+        "no marker": "no selected marker",
+        "empty box": "the box is empty",
+        "no mattes": "there are no mattes yet: press Matte",
+        "not tracked": "no tracked frames: press Track first",
+        "no place": "press Find Doubtful Frames",
+        "absent": f"{tmp_path}/nowhere/python is not there or cannot be run; press Find",
+        "absent test": "press Find",
+        "windows": r"C:\Program Files\Trackmatte\python.exe is not there",
+        "old": "speaks protocol 0 and this plug-in 1; update the engine",
+        "old test": "update the engine",
+        "no prompt": "add a point, box, scribble or mask first",
+        "killed": "what was finished is kept, so run the job again",
+        "in out": "In (5) lies behind Out (2)",
+    }
+    for name, words in said.items():
+        assert found[name].startswith("Error: "), name
+        assert words in found[name], name
+    for name in ("find", "test", "after", "stopped"):
+        assert found[name] == ["FINISHED"], name
+    assert found["found"] == str(tmp_path / "engine-python")
+    assert found["said"].startswith("engine 0.")
+    assert "automatic tracker: " in found["said"]
+    assert found["stopped says"] == "Track stopped; what is finished is kept"

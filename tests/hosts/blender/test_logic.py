@@ -1,0 +1,266 @@
+"""What of the Blender add-on needs no Blender: names, numbers, prompts, outlines, the package."""
+
+from __future__ import annotations
+
+import base64
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.hosts.blender.conftest import HOST, ROOT
+
+Logic = Callable[[str], Any]
+
+
+@pytest.mark.parametrize(
+    ("first", "start", "offset", "scene", "number"),
+    [(0, 1, 0, 1, 0), (1001, 1, 0, 1, 1001), (1001, 101, 0, 101, 1001), (0, 1, 24, 1, 24), (7, -3, 2, 0, 12)],
+)
+def test_scene_frames_and_source_numbers(
+    logic: Logic, first: int, start: int, offset: int, scene: int, number: int
+) -> None:
+    timing = logic("frames").Timing(first, start, offset)
+    assert (timing.source(scene), timing.scene(number)) == (number, scene)
+    begin, skipped, duration = timing.image_user(number, number + 9)
+    # Blender's rule for image sequences, measured.
+    assert (scene - begin + 1 + skipped, duration) == (number, 10)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"), [([], ""), ([3], "3"), ([1, 2, 3, 7, 9, 8], "1-3, 7-9"), ([-1, 0], "-1-0")]
+)
+def test_spans_in_words(logic: Logic, numbers: list[int], words: str) -> None:
+    assert logic("frames").text(numbers) == words
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "first"),
+    [
+        ("/p/hero.1001.exr", "/p/hero.####.exr", 1001),
+        ("/p v2/shot010_0001.png", "/p v2/shot010_####.png", 1),
+        (r"C:\plates\hérö.000123.dpx", r"C:\plates\hérö.######.dpx", 123),
+        (r"\\server\share\a99.tif", r"\\server\share\a##.tif", 99),
+    ],
+)
+def test_a_file_of_a_sequence_becomes_a_pattern(logic: Logic, file: str, pattern: str, first: int) -> None:
+    assert logic("paths").pattern(file) == (pattern, first)
+
+
+def test_a_file_without_a_number_is_no_sequence(logic: Logic) -> None:
+    with pytest.raises(ValueError, match=r"hero\.exr has no frame number"):
+        logic("paths").pattern("/7/hero.exr")
+
+
+@pytest.mark.parametrize(
+    ("base", "clip", "shot"),
+    [
+        ("/b", "/c/hero.####.exr", "/b/trackmatte/hero.shot.json"),
+        ("/b", "/c/Füchsin v2.mov", "/b/trackmatte/Füchsin v2.shot.json"),
+        ("C:\\job", "D:\\c\\hero.mov", "C:\\job\\trackmatte\\hero.shot.json"),
+        ("/b", "/c/####.png", "/b/trackmatte/clip.shot.json"),
+    ],
+)
+def test_names_of_shots(logic: Logic, base: str, clip: str, shot: str) -> None:
+    paths = logic("paths")
+    assert paths.shot_file(base, clip) == shot
+    assert paths.shot_file(base, clip, 2) == shot.replace(".shot.json", "-2.shot.json")
+    assert paths.delivery_folder(shot, "matte") == shot.replace(".shot.json", ".matte")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ("/p/x/../hero.####.exr", "/p/hero.####.exr", True),
+        ("/p/hero.####.exr", "/p/hero.%04d.exr", True),
+        ("/p/hero.mov", "/q/hero.mov", False),
+        ("/p/hero.mov", "/p/Hero.mov", False),
+        ("C:\\P\\hero.mov", "c:/p/HERO.mov", True),
+    ],
+)
+def test_which_paths_mean_the_same_clip(logic: Logic, a: str, b: str, same: bool) -> None:
+    assert logic("paths").same_clip(a, b) is same
+
+
+def test_a_sequence_is_looked_at_file_by_file(logic: Logic, tmp_path: Path) -> None:
+    check = logic("sequence").check
+    target = str(tmp_path / "m.####.exr")
+    for number in range(1001, 1009):
+        (tmp_path / f"m.{number}.exr").write_bytes(b"\x76\x2f\x31\x01" + bytes(8))
+    whole = check(target, 4, 1001, 1008, rendered=(1001, 1008))
+    assert whole.complete
+    assert whole.lines() == ["m.####.exr: complete, 8 frames 1001-1008"]
+    (tmp_path / "m.1003.exr").unlink()
+    (tmp_path / "m.1004.exr").unlink()
+    (tmp_path / "m.1006.exr").write_bytes(b"")
+    (tmp_path / "m.1008.exr").write_bytes(b"not an EXR")
+    report = check(target, 4, 1001, 1008, rendered=(999, 1008))
+    assert not report.complete
+    assert (report.missing, report.broken, report.outside) == ((1003, 1004), (1006, 1008), (999, 1000))
+    assert "4 of 8 frames cannot be used" in report.lines()[0]
+    assert "missing files: 1003-1004; press Matte" in report.lines()[1]
+
+
+def said(logic: Logic, prompt: Any, **more: Any) -> Any:
+    """Return a prompt as the engine repeats it: numbers of 32 bits, no mask but whether there is one."""
+    m = logic("trackmatte_client.protocol.messages")
+    points = tuple((float(np.float32(x)), float(np.float32(y)), s) for x, y, s in prompt.points)
+    return m.Said(prompt.frame, prompt.object, points, prompt.box, **{"mask": bool(prompt.mask), **more})
+
+
+def test_prompts_are_sent_once_and_only_as_changed(logic: Logic) -> None:
+    sync = logic("sync")
+    item, plan = sync.Item, sync.plan
+    one = item("a", 5, "POINT", point=(0.1, 0.2, 1))
+    two = item("a", 5, "POINT", point=(0.3, 0.4, 0))
+    box = item("a", 5, "BOX", box=(0.1, 0.1, 0.9, 0.9))
+
+    def steps(after: list[Any], before: list[Any], masks: dict[Any, str] | None = None, **more: Any) -> Any:
+        old = [said(logic, p, **more) for p in sync.gather(before).values()]
+        return [
+            (s.kind, len(s.prompt.points), s.keep_mask) for s in plan(sync.gather(after), old, masks or {})
+        ]
+
+    assert steps([one], []) == [("put", 1, False)]
+    assert steps([one], [one]) == []
+    assert steps([one, two], [one]) == [("add", 1, False)]
+    assert steps([one], [one, two]) == [("put", 1, False)]
+    assert steps([one], [one, two], mask=True) == [("put", 1, True)]
+    assert steps([two, one], [one, two]) == [("put", 2, False)]
+    assert steps([one, box], [one]) == [("put", 1, False)]
+    assert steps([], [one]) == [("remove", 0, False)]
+    assert steps([one], [one, item("b", 5, "POINT")]) == [("remove", 0, False)]
+    assert steps([], [], {}) == []
+    # A brush stroke was drawn elsewhere; Blender has no word for it and leaves it alone.
+    m = logic("trackmatte_client.protocol.messages")
+    assert steps([one, two], [one], scribbles=(m.Scribble(((0.1, 0.1),)),)) == []
+
+
+def test_a_mask_is_sent_again_only_when_it_changed(logic: Logic) -> None:
+    sync = logic("sync")
+    first = sync.gather([sync.Item("a", 5, "MASK", mask="AAAA")])
+    other = sync.gather([sync.Item("a", 5, "MASK", mask="BBBB")])
+    old = [said(logic, first["a", 5])]
+    sent = {("a", 5): sync.digest(first["a", 5])}
+    assert sync.plan(first, old, sent) == []
+    assert [s.kind for s in sync.plan(other, old, sent)] == ["put"]
+    assert [s.kind for s in sync.plan(first, old, {})] == ["put"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_outlines_fill_to_the_mask_they_came_from(logic: Logic, data: st.DataObject) -> None:
+    outline = logic("outline")
+    height, width = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
+    bits = data.draw(st.lists(st.booleans(), min_size=height * width, max_size=height * width))
+    mask = np.array(bits).reshape(height, width)
+    line = outline.trace(mask)
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    if count == 1:
+        assert len(line) == 0
+        return
+    filled = outline.fill([line / (width, height)], width, height)
+    # The independent judge: OpenCV's components with their holes filled; the largest of them.
+    pieces = []
+    for label in range(1, count):
+        around = np.pad(labels != label, 1, constant_values=True).astype(np.uint8)
+        outside = cv2.connectedComponents(around, connectivity=8)[1]
+        whole = outside != outside[0, 0]
+        pieces.append(whole[1:-1, 1:-1])
+    assert filled.sum() == max(p.sum() for p in pieces)
+    assert any(np.array_equal(filled, p) for p in pieces)
+    assert outline.area(line) == filled.sum()
+
+
+def test_points_of_an_outline_stay_where_they_were(logic: Logic) -> None:
+    outline = logic("outline")
+    y, x = np.mgrid[:90, :160]
+    before = None
+    for step in range(6):
+        mask = ((x - 60 - 4 * step) / 40) ** 2 + ((y - 45) / 25) ** 2 < 1
+        now = outline.resample(outline.trace(mask), 24, before)
+        filled = outline.fill([now / (160, 90)], 160, 90)
+        assert (filled & mask).sum() / (filled | mask).sum() > 0.95
+        if before is not None:
+            assert np.abs(now - before - (4, 0)).max() < 2
+        before = now
+
+
+def test_filling_agrees_with_opencv(logic: Logic) -> None:
+    random = np.random.default_rng(3)
+    for _ in range(5):
+        corners = random.uniform(0.05, 0.95, (7, 2)).astype(np.float32)
+        filled = logic("outline").fill([corners], 40, 30)
+        ring = corners * np.float32([40, 30])
+        judge = [
+            [cv2.pointPolygonTest(ring, (x + 0.5, y + 0.5), False) > 0 for x in range(40)] for y in range(30)
+        ]
+        assert 20 < filled.sum() == np.sum(judge)
+        np.testing.assert_array_equal(filled, judge)
+
+
+def test_masks_are_png(logic: Logic) -> None:
+    mask = np.random.default_rng(1).random((5, 13)) > 0.5
+    raw = np.frombuffer(base64.b64decode(logic("outline").png(mask)), np.uint8)
+    np.testing.assert_array_equal(cv2.imdecode(raw, cv2.IMREAD_UNCHANGED), mask * np.uint8(255))
+
+
+def test_the_package_is_the_same_every_time_and_has_the_client(builder: Any, tmp_path: Path) -> None:
+    first, second = builder.build(tmp_path / "a"), builder.build(tmp_path / "b")
+    assert first.read_bytes() == second.read_bytes()
+    names = zipfile.ZipFile(first).namelist()
+    assert {"blender_manifest.toml", "__init__.py", "LICENSE", "trackmatte_client/LICENSE"} <= set(names)
+    client = {
+        f"trackmatte_client/{p.relative_to(builder.CLIENT).as_posix()}" for p in builder.CLIENT.rglob("*.py")
+    }
+    assert client <= set(names)
+    assert not [n for n in names if "__pycache__" in n or n.endswith((".pyc", ".whl"))]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("SPDX:GPL", "GPL", "SPDX:"),
+        ('"Compositing"', '"Compositor"', "tag 'Compositor'"),
+        ("[permissions]\nfiles", "[permissions]\nfolders", "permission 'folders'"),
+        ("frame\"", "frame.\"", "tagline"),
+        ("Read clips", "Read clips " * 9, "'files' needs a reason"),
+        ('version = "0.1.0"', 'version = "9.9.9"', "is not the engine's"),
+        ('"4.2.0"', '"4.1.0"', "4.2.0 or more"),
+        ("[permissions]", 'wheels = ["./wheels/x.whl"]\n\n[permissions]', "x.whl is not in the package"),
+        ("tags =", 'network = "yes"\ntags =', "beside [permissions]"),
+        ('id = "trackmatte"', "id =", "cannot be read"),
+    ],
+)  # fmt: skip
+def test_faults_of_the_manifest_are_named(
+    builder: Any, tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    folder = builder.stage(tmp_path / "staged")
+    engine = ROOT / "engine" / "trackmatte" / "__init__.py"
+    assert builder.checks.check(folder, engine=engine) == []
+    manifest = folder / "blender_manifest.toml"
+    text = manifest.read_text()
+    assert old in text
+    manifest.write_text(text.replace(old, new, 1))
+    assert words in "\n".join(builder.checks.check(folder, engine=engine))
+
+
+def test_imports_that_blender_does_not_bring_are_named(builder: Any, tmp_path: Path) -> None:
+    folder = builder.stage(tmp_path / "staged")
+    (folder / "bad.py").write_text("import bpy\nimport torch\nfrom trackmatte_client import Client\n")
+    assert builder.checks.check(folder) == [
+        "bad.py line 2 imports torch, which Blender does not bring",
+        "bad.py line 3 imports trackmatte_client, which Blender does not bring",
+    ]
+
+
+def test_the_licence_is_the_gpl() -> None:
+    assert "GNU GENERAL PUBLIC LICENSE\n                       Version 3" in (HOST / "LICENSE").read_text()
+    for path in HOST.rglob("*.py"):
+        assert "SPDX-License-Identifier: GPL-3.0-or-later" in path.read_text()[:120], path
