@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -147,3 +148,15 @@ def test_what_goes_wrong_is_a_report(chapter: Chapter, tmp_path: Path) -> None:
     assert found["said"].startswith("engine 0.")
     assert "automatic tracker: " in found["said"]
     assert found["stopped says"] == "Track stopped; what is finished is kept"
+
+
+def test_blenders_own_tool_takes_the_package_and_refuses_a_bad_one(
+    blender: tuple[str, Path], builder: Any, package: Path, tmp_path: Path
+) -> None:
+    builder.validate(package, str(blender[1]))
+    folder = builder.stage(tmp_path / "bad")
+    manifest = folder / "blender_manifest.toml"
+    manifest.write_text(manifest.read_text().replace('"Tracking"', '"Trackers"'))
+    builder.pack(folder, tmp_path / "bad.zip")
+    with pytest.raises(SystemExit, match="Trackers"):
+        builder.validate(tmp_path / "bad.zip", str(blender[1]))
