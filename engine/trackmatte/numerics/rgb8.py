@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from trackmatte.errors import UsageError
 
 MOST_PIXELS = 20_000_000
-"""Pixel-level graphs take about 130 bytes per pixel; beyond this the answer is a refusal."""
+"""Pixel-level graphs take 150 to 330 bytes per pixel; beyond this the answer is a refusal."""
 
 
 def rgb8(image: NDArray[Any], *, most: int = MOST_PIXELS) -> NDArray[np.uint8]:
