@@ -1,4 +1,5 @@
 # make demo   the whole job on the bundled clip, from nothing to pictures
+# make web    the page in the browser, on the bundled clip or on CLIP=plate.mov
 # make test   checks and tests
 # VENV and PYTHON may be set: make test VENV=~/venvs/trackmatte PYTHON=python3.12
 
@@ -6,9 +7,14 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin
 
-.PHONY: demo test clean
+CLIP ?= sample_clips/furball/plate.mp4
+
+.PHONY: demo web test clean
 demo: $(VENV)/.base
 	RUN=$(RUN) scripts/demo
+
+web: $(VENV)/.base
+	$(RUN)/trackmatte web $(CLIP) --shot demo/$(basename $(notdir $(CLIP))).shot.json
 
 test: $(VENV)/.dev
 	RUN=$(RUN) scripts/check
