@@ -162,7 +162,7 @@ def pictures(size: tuple[int, int]) -> Iterator[tuple[str, Picture]]:
     for name, preset in PRESETS.items():
         mattes = [Matte(0, o, alpha, colour) for o in (("a", "b") if preset.together else ("a",))]
         encoding = "linear" if preset.foreground else "data"
-        yield name, compose(preset, mattes, 1, encoding=encoding, space="lin_rec709_scene", origin="x")
+        yield name, compose(preset, mattes, 1, encoding=encoding, origin="x")
 
 
 def writing(folder: Path, size: tuple[int, int], label: str, repeats: int) -> Iterator[str]:

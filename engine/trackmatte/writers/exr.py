@@ -38,6 +38,7 @@ class ExrWriter(SequenceWriter):
             raise UsageError(
                 f"there is no compression {delivery.compression!r}; choose one of: {', '.join(LOSSLESS)}"
             )
+        self._limit = LARGEST if delivery.depth == "half" else np.inf
         self._buffer: NDArray[np.float32] | None = None  # made once: at 4K its pages cost as much as its use
 
     def _save(self, path: Path, picture: Picture) -> int:
@@ -59,12 +60,12 @@ class ExrWriter(SequenceWriter):
             attributes["trackmatte:in"], attributes["trackmatte:out"] = self.delivery.cut
         pixels, straight = picture.pixels, self.delivery.premultiplied is False
         if not straight:
-            pixels = premultiplied(picture, self._buffer)
+            pixels = premultiplied(picture, self._buffer, limit=self._limit)
             self._buffer = None if pixels is picture.pixels else pixels
         if picture.encoding != "data" and picture.alpha is not None:
             attributes["trackmatte:alpha"] = "straight" if straight else "premultiplied"
-        if self.delivery.depth == "half":
-            pixels = np.clip(pixels, -LARGEST, LARGEST)
+        if picture.encoding != "data" and pixels is picture.pixels and self._limit < np.inf:
+            pixels = np.clip(pixels, -self._limit, self._limit)
         window = tight_window(pixels) if self.delivery.tight else None
         return write_image(
             path, pixels, attributes, self.delivery.depth, channels=picture.channels, window=window

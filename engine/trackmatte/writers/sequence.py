@@ -92,12 +92,15 @@ class SequenceWriter(ABC):
         """Nothing: every file was finished by itself."""
 
 
-def premultiplied(picture: Picture, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+def premultiplied(
+    picture: Picture, out: NDArray[np.float32] | None = None, *, limit: float = np.inf
+) -> NDArray[np.float32]:
     """Return the pixels with R, G and B multiplied by A; data and pictures without alpha as they are.
 
     Parameters
     ----------
     out : an array of the same shape that may take the result.
+    limit : what is larger, or smaller than its negative, is held at it.
     """
     if picture.encoding == "data" or picture.alpha is None:
         return picture.pixels
@@ -105,17 +108,22 @@ def premultiplied(picture: Picture, out: NDArray[np.float32] | None = None) -> N
     if out is None or out.shape != pixels.shape:
         out = np.empty_like(pixels)
     coloured = np.array([c in ("R", "G", "B") for c in picture.channels])
-    _multiply(pixels, picture.channels.index("A"), coloured, out)
+    _multiply(pixels, picture.channels.index("A"), coloured, np.float32(limit), out)
     return out
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _multiply(
-    pixels: NDArray[np.float32], alpha: int, coloured: NDArray[np.bool_], out: NDArray[np.float32]
+    pixels: NDArray[np.float32],
+    alpha: int,
+    coloured: NDArray[np.bool_],
+    limit: float,
+    out: NDArray[np.float32],
 ) -> None:
     height, width, channels = pixels.shape
     for y in range(height):
         for x in range(width):
             a = pixels[y, x, alpha]
             for c in range(channels):
-                out[y, x, c] = pixels[y, x, c] * a if coloured[c] else pixels[y, x, c]
+                value = pixels[y, x, c] * a if coloured[c] else pixels[y, x, c]
+                out[y, x, c] = min(max(value, -limit), limit)
