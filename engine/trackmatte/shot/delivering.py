@@ -103,12 +103,19 @@ def write_pictures(
     numbers = there if writer.sequence else list(range(there[0], there[-1] + 1))
     origins = {n: pictures.origin(n) for n in there}
     refuse(writer.conflicts(origins))
-    wanted = [n for n in numbers if not writer.finished(n, origins.get(n, ""))]
+    wanted, begin = [], time.monotonic()
+    for looked, number in enumerate(numbers, 1):  # whole files are read: a while on a long clip
+        if not writer.finished(number, origins.get(number, "")):
+            wanted.append(number)
+        elif writer.sequence:
+            done = looked - len(wanted)
+            yield Progress(stage, done, len(numbers), number, time.monotonic() - begin, 0)
     if not writer.sequence and wanted:
         wanted = numbers
     begin, worked, done = time.monotonic(), 0, len(numbers) - len(wanted)
     if not wanted:
-        yield Progress(stage, done, done, numbers[-1], 0.0, 0, "the files are up to date: none was written")
+        note = "the files are up to date: none was written"
+        yield Progress(stage, done, done, numbers[-1], 0.0, 0, note)
         return
     room = Room(
         Path(writer.target).parent,
