@@ -26,7 +26,7 @@ from trackmatte.comp.run import channels
 from trackmatte.errors import UsageError
 from trackmatte.files import remove_leftovers
 from trackmatte.shot import Look, Shot
-from trackmatte.shot.exporting import check_apart, check_writable, clip_stem, filled
+from trackmatte.shot.exporting import check_apart, check_writable, clip_stem, delivery_of, filled
 from trackmatte.writers import WRITERS
 from trackmatte.writers.presets import preset_named
 
@@ -102,7 +102,7 @@ def _run(
     """Write the composite and say where it is."""
     parts = [clip_stem(shot.doc.source.path), effect.name, *([] if view.kind == "result" else [view.kind])]
     holds: Literal["colour", "opaque"] = "colour" if "A" in channels(effect, view) else "opaque"
-    planned = how.delivery(out, "_".join(parts))
+    planned = delivery_of(how, out, "_".join(parts))
     planned = filled(planned, shot, objects, preset_named(how.preset), overwrite=overwrite, audio=how.audio)
     facts = {**planned.facts, "effect": " ".join(map(str, [effect.name, *effect.key]))}
     made = Mp4Writer if how.format == "mp4" else WRITERS.get(how.format)

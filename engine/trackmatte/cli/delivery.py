@@ -12,8 +12,8 @@ from cyclopts import Group, Parameter
 from trackmatte.cli.report import Report
 from trackmatte.cli.work import spans
 from trackmatte.shot import Look, Shot
-from trackmatte.shot.exporting import exports, file_stem, filled
-from trackmatte.writers import WRITERS, Delivery, Depth
+from trackmatte.shot.exporting import delivery_of, exports, filled
+from trackmatte.writers import WRITERS, Depth
 from trackmatte.writers.presets import PRESETS, preset_named
 
 WHAT = Group("What is delivered", sort_key=3)
@@ -59,17 +59,6 @@ class Delivered:
         bool, Parameter(negative="", group=WHAT, help="A movie takes the clip's sound along.")
     ] = False
 
-    def delivery(self, folder: Path, stem: str) -> Delivery:
-        """Return what these options say of a delivery."""
-        return Delivery(
-            folder,
-            file_stem(stem, self.preset),
-            depth=self.depth,
-            compression=self.compression,
-            tight=self.tight,
-            premultiplied=None if self.alpha is None else self.alpha == "premultiplied",
-        )
-
 
 def run_export(shot: Shot, folder: Path, how: Delivered, *, overwrite: bool, report: Report) -> list[str]:
     """Write the delivery and return one line per sequence or movie: its pattern and frames.
@@ -78,7 +67,7 @@ def run_export(shot: Shot, folder: Path, how: Delivered, *, overwrite: bool, rep
     ------
     OutputError : the folder cannot be written, or files are in the way: then nothing is written.
     """
-    look, make = Look(how.space, how.foreground), partial(how.delivery, folder)
+    look, make = Look(how.space, how.foreground), partial(delivery_of, how, folder)
     written = []
     for part in exports(shot, how.preset, how.format, make, look, overwrite=overwrite, audio=how.audio):
         noted = report.follow(part.steps)
@@ -97,6 +86,6 @@ def check_form(shot: Shot, folder: Path, how: Delivered) -> None:
     ------
     UsageError : it cannot.
     """
-    delivery, preset = how.delivery(folder, "shot"), preset_named(how.preset)
+    delivery, preset = delivery_of(how, folder, "shot"), preset_named(how.preset)
     delivery = filled(delivery, shot, shot.objects[:1], preset, overwrite=True, audio=how.audio)
     WRITERS.get(how.format)(delivery)

@@ -38,7 +38,7 @@ from trackmatte.refiners.pipeline import filled
 from trackmatte.refiners.trimap import bayes_trimap, solve_trimap
 from trackmatte.shot import Look
 from trackmatte.shot.delivering import coloured, picture
-from trackmatte.shot.exporting import check_writable
+from trackmatte.shot.exporting import check_writable, delivery_of
 from trackmatte.shot.prompts import read_mask_image
 from trackmatte.trackers import TRACKERS
 from trackmatte.writers import WRITERS
@@ -100,7 +100,7 @@ def matte_still(
     if chosen.together:
         raise UsageError("multi is for shots with several objects; choose matte, alpha or cutout")
     look = Look(how.space, how.foreground)
-    delivery = how.delivery(out, "_".join([image.stem, obj]))
+    delivery = delivery_of(how, out, "_".join([image.stem, obj]))
     with WRITERS.get(how.format)(replace(delivery, overwrite=overwrite)) as writer:
         if chosen.foreground:
             matte = coloured(matte, frame, look)

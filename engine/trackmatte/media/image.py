@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import OpenImageIO as oiio
@@ -20,7 +20,7 @@ THREADS = 2
 MOST_PIXELS = 1 << 28
 """16384 by 16384."""
 STRIP = 64
-"""Lines of an EXR that are read at a time: whole blocks in every compression but DWAB, whose blocks have 256."""
+"""Lines of an EXR that are read at a time: whole blocks in every compression but DWAB (256 lines)."""
 TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True), 8: (1, False)}
 """EXIF orientation: (quarter turns counter-clockwise, mirrored first)."""
 
@@ -191,12 +191,12 @@ def _stored(
 ) -> NDArray[Any] | None:
     """Read channels ``low`` to ``high`` (half open) as they are stored; None = the file is damaged.
 
-    OpenEXR's go in strips into an array of numpy's: the kernel backs that with large pages, while the pages of
-    OpenImageIO's own array cost a fifth of the time that a 4K frame takes.
+    OpenEXR's go in strips into an array of numpy's: the kernel backs that with large pages, while the
+    pages of OpenImageIO's own array cost a fifth of the time that a 4K frame takes.
     """
     kind = _sample_type(spec.format)
     if kind != "float" or spec.tile_width or reader.format_name() != "openexr":
-        return cast("NDArray[Any] | None", reader.read_image(part, 0, low, high, kind))
+        return reader.read_image(part, 0, low, high, kind)
     rows = 256 if spec.get_string_attribute("compression").startswith("dwab") else STRIP
     out = np.empty((spec.height, spec.width, high - low), np.float32)
     for top in range(0, spec.height, rows):

@@ -10,8 +10,8 @@ from trackmatte.server.jobs import Job, Work
 from trackmatte.server.listing import spans
 from trackmatte.server.shots import OpenShot
 from trackmatte.shot import Look, Shot
-from trackmatte.shot.exporting import check_apart, check_writable, deliveries, exports, file_stem
-from trackmatte.writers import WRITERS, Delivery
+from trackmatte.shot.exporting import check_apart, check_writable, deliveries, delivery_of, exports
+from trackmatte.writers import WRITERS
 from trackmatte.writers.presets import preset_named
 from trackmatte_client.protocol.events import ChangedEvent, NoteEvent, WrittenEvent
 from trackmatte_client.protocol.messages import ExportFrames, ExportPlan, PlannedPart, TrackFrames
@@ -59,7 +59,7 @@ def export(opened: OpenShot, request: ExportFrames) -> Work:
         shot = opened.snapshot()
         check_apart(shot, folder)
         check_writable(folder)
-        make = partial(_delivery, request, folder)
+        make = partial(delivery_of, request, folder)
         for part in exports(
             shot, request.preset, request.format, make, look, overwrite=request.overwrite, audio=request.audio
         ):
@@ -89,7 +89,7 @@ def plan(opened: OpenShot, request: ExportFrames) -> ExportPlan:
     left_out = shot.skipped()
     numbers = [n for n in shot.numbers() if n not in left_out]
     parts = []
-    make = partial(_delivery, request, folder)
+    make = partial(delivery_of, request, folder)
     for objects, delivery in deliveries(shot, request.preset, make, overwrite=True, audio=request.audio):
         writer = WRITERS.get(request.format)(delivery)
         name = Path(writer.target).name
@@ -110,17 +110,6 @@ def _folder(request: ExportFrames) -> Path:
         raise UsageError(f"{request.folder!r} is not the absolute path of a folder to deliver into")
     preset_named(request.preset), WRITERS.get(request.format)
     return folder
-
-
-def _delivery(request: ExportFrames, folder: Path, stem: str) -> Delivery:
-    return Delivery(
-        folder,
-        file_stem(stem, request.preset),
-        depth=request.depth,
-        compression=request.compression,
-        tight=request.tight,
-        premultiplied=None if request.alpha is None else request.alpha == "premultiplied",
-    )
 
 
 def _tell_skipped(job: Job, shot: Shot) -> None:

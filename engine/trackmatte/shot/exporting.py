@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal, Protocol
 
 from trackmatte.errors import OutputError
 from trackmatte.files import remove_leftovers
 from trackmatte.progress import Progress
 from trackmatte.shot.delivering import Look, refuse
 from trackmatte.shot.shot import Shot
-from trackmatte.writers import WRITERS, Delivery, Writer
+from trackmatte.writers import WRITERS, Delivery, Depth, Writer
 from trackmatte.writers.presets import Preset, preset_named
 
 
@@ -25,6 +26,33 @@ class Export:
     writer: Writer
     steps: Iterator[Progress]
     """Iterating writes it."""
+
+
+class Options(Protocol):
+    """What a user says of a delivery, on the command line or in a message."""
+
+    @property
+    def preset(self) -> str: ...
+    @property
+    def depth(self) -> Depth: ...
+    @property
+    def compression(self) -> str: ...
+    @property
+    def tight(self) -> bool: ...
+    @property
+    def alpha(self) -> Literal["straight", "premultiplied"] | None: ...
+
+
+def delivery_of(options: Options, folder: Path, stem: str) -> Delivery:
+    """Return what the options say of a delivery."""
+    return Delivery(
+        folder,
+        file_stem(stem, options.preset),
+        depth=options.depth,
+        compression=options.compression,
+        tight=options.tight,
+        premultiplied=None if options.alpha is None else options.alpha == "premultiplied",
+    )
 
 
 def exports(
