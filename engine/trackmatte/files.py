@@ -172,7 +172,7 @@ def write_image(
         out = oiio.ImageOutput.create(path.suffix[1:])
         if out is None:
             raise write_error(path, oiio.geterror())
-        ok = out.open(str(temporary), spec) and out.write_image(np.ascontiguousarray(pixels))
+        ok = out.open(str(temporary), spec) and out.write_image(_laid_out(pixels, dtype))
         problem = out.geterror()
         if not (out.close() and ok):
             temporary.touch()
@@ -180,6 +180,13 @@ def write_image(
             raise write_error(path, problem or out.geterror() or "the image writer failed")
         after = file_bytes(temporary)
     return after - before
+
+
+def _laid_out(pixels: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """Return the pixels as OpenImageIO takes them, in one piece; halves where one channel stands for all."""
+    if dtype == "half" and pixels.strides[-1] == 0:
+        return np.ascontiguousarray(np.broadcast_to(pixels[..., :1].astype(np.float16), pixels.shape))
+    return np.ascontiguousarray(pixels)
 
 
 def file_bytes(path: Path) -> int:

@@ -174,3 +174,12 @@ def test_free_space_of_what_is_not_there_yet(tmp_path: Path) -> None:
 
 def test_a_reason_of_a_library_is_passed_on(tmp_path: Path) -> None:
     assert "codec x is unhappy" in str(write_error(tmp_path / "m.mp4", "codec x is unhappy"))
+
+
+def test_one_channel_that_stands_for_four_gives_the_same_file(tmp_path: Path) -> None:
+    alpha = np.random.default_rng(3).random((37, 53), np.float32)
+    alpha[0, :4] = 0, 1, 2**-25, 1 - 2**-13  # ends, and ties between two halves
+    shared = np.broadcast_to(alpha[..., None], (37, 53, 4))
+    for name, pixels in (("shared", shared), ("copied", np.repeat(alpha[..., None], 4, axis=2))):
+        write_image(tmp_path / f"{name}.exr", pixels, {"compression": "zip"}, "half")
+    assert (tmp_path / "shared.exr").read_bytes() == (tmp_path / "copied.exr").read_bytes()

@@ -74,8 +74,8 @@ def compose(
     if preset.name == "alpha":
         return Picture(number, first.alpha[..., None], ("A",), origin=origin)
     if preset.name == "matte":
-        pixels = np.repeat(first.alpha[..., None], 4, axis=2)
-        return Picture(number, pixels, ("R", "G", "B", "A"), origin=origin)
+        same = np.broadcast_to(first.alpha[..., None], (*first.alpha.shape, 4))  # takes no memory
+        return Picture(number, same, ("R", "G", "B", "A"), origin=origin)
     if first.foreground is None:
         raise ValueError("a cut-out needs the matte's foreground")
     pixels = np.dstack([first.foreground, first.alpha]).astype(np.float32)
