@@ -185,7 +185,7 @@ def writing(folder: Path, size: tuple[int, int], label: str, repeats: int) -> It
 
 
 def render(clip: Path | None, mask: Path | None, width: int, frames: int, repeats: int) -> Iterator[str]:
-    """Yield the cost of refining with writes beside it, against refining alone: into an EXR, into the cache."""
+    """Yield the cost of refining with writes beside it, EXRs or the cache, against refining alone."""
     plates, masks = material(clip, mask, width, min(frames, 12))
     work = [(plates[i % len(plates)], masks[i % len(plates)]) for i in range(frames)]
     refiner = REFINERS.get("closed_form")(**REFINERS.get("closed_form").settle({}))
