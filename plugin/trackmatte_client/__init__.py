@@ -1,4 +1,4 @@
-"""What every Python host shares to talk to the Trackmatte engine: standard library only, Python 3.10.
+"""What every Python host shares to talk to the Trackmatte engine: standard library only, Python 3.7 on.
 
 from trackmatte_client import Job, find_or_start
 client = find_or_start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -269,7 +270,7 @@ class _Answer:
         try:
             self._line.request(self._operation.method, self._path, body, headers)
             self._answer = self._line.getresponse()
-        except TimeoutError as e:
+        except socket.timeout as e:  # TimeoutError from Python 3.10 on
             raise EngineError("timeout", f"the engine did not answer {self._path} in time; try again") from e
         except (OSError, http.client.HTTPException) as e:
             raise _Broken(str(e) or type(e).__name__) from e
@@ -288,7 +289,7 @@ class _Answer:
     def lines(self) -> Iterator[bytes]:
         """Yield whole lines; end when the stream ends or breaks."""
         try:
-            while line := self._answer.readline():
+            for line in iter(self._answer.readline, b""):
                 if not line.endswith(b"\n"):
                     return
                 yield line

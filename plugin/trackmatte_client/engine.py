@@ -154,7 +154,8 @@ def scrubbed(environment: dict[str, str]) -> dict[str, str]:
     On systems that keep the library path of before (``LD_LIBRARY_PATH_ORIG``), that one is put back.
     """
     kept = {k: v for k, v in environment.items() if not k.upper().startswith(_FOREIGN)}
-    if original := environment.get("LD_LIBRARY_PATH_ORIG"):
+    original = environment.get("LD_LIBRARY_PATH_ORIG")
+    if original:
         kept["LD_LIBRARY_PATH"] = original
     return kept
 

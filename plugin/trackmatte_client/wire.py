@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import types
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+import sys
+from typing import Any, Dict, Tuple, TypeVar
 
 from .errors import EngineError
+from .protocol.compat import Literal
 
 T = TypeVar("T")
+_HINTS: dict[Any, dict[str, tuple[Any, bool]]] = {}
 
 
 def encode(message: Any) -> Any:
@@ -46,13 +48,12 @@ def decode(cls: type[T], value: Any) -> T:
 
 
 def _decode(kind: Any, value: Any) -> Any:  # noqa: PLR0911 (one line per kind)
-    origin, args = get_origin(kind), get_args(kind)
+    origin: Any = getattr(kind, "__origin__", None)
+    args: Any = getattr(kind, "__args__", ())
     if kind is Any:
         return value
     if dataclasses.is_dataclass(kind):
         return _message(kind, value)
-    if origin in (Union, types.UnionType):
-        return None if value is None else _decode(next(a for a in args if a is not type(None)), value)
     if origin is Literal:
         if value not in args:
             raise ValueError(f"{value!r} is none of {args}")
@@ -67,18 +68,40 @@ def _decode(kind: Any, value: Any) -> Any:  # noqa: PLR0911 (one line per kind)
 
 
 def _message(kind: Any, value: Any) -> Any:
-    hints = get_type_hints(kind)
     given = _is(dict, value)
-    return kind(**{k: _decode(hint, given[k]) for k, hint in hints.items() if k in given})
+    found = {}
+    for name, (hint, optional) in hints(kind).items():
+        if name in given:
+            item = given[name]
+            found[name] = None if optional and item is None else _decode(hint, item)
+    return kind(**found)
 
 
-def _tuple(args: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
+def hints(message: Any) -> dict[str, tuple[Any, bool]]:
+    """Return the kind of each field of a message and whether it may be None.
+
+    `typing.get_type_hints` cannot read ``tuple[A]`` and ``A | None`` before Python 3.10.
+    """
+    known = _HINTS.get(message)
+    if known is None:
+        names = {**vars(sys.modules[message.__module__]), "tuple": Tuple, "dict": Dict}
+        known = {}
+        for field in dataclasses.fields(message):
+            kind, _, none = str(field.type).partition(" | ")
+            if none not in ("", "None"):
+                raise TypeError(f"{field.type} of {message.__name__}.{field.name} is too much")
+            known[field.name] = (eval(kind, names), bool(none))  # our own annotations
+        _HINTS[message] = known
+    return known
+
+
+def _tuple(args: Any, value: Any) -> tuple[Any, ...]:
     items = _is(list, value)
     if len(args) == 2 and args[1] is Ellipsis:
         return tuple(_decode(args[0], v) for v in items)
     if len(items) != len(args):
         raise ValueError(f"{len(items)} values in place of {len(args)}")
-    return tuple(_decode(a, v) for a, v in zip(args, items, strict=True))
+    return tuple(_decode(a, v) for a, v in zip(args, items))
 
 
 def _is(kind: Any, value: Any) -> Any:

@@ -10,14 +10,16 @@ import stat
 import subprocess
 import sys
 import tempfile
+import types
 from pathlib import Path
-from typing import Any
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from platformdirs.macos import MacOS
 from platformdirs.unix import Unix
 from platformdirs.windows import Windows, get_win_folder_from_env_vars
 
+from tests.contract import protocol_tables
 from tests.engines import ROOT
 from trackmatte_client import Client, EngineError, EngineMissing, engine, wire
 from trackmatte_client.protocol import events, places
@@ -41,22 +43,22 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("path", FILES, ids=[str(f.relative_to(PACKAGE)) for f in FILES])
-def test_it_is_python_3_10_with_the_standard_library_and_relative_imports(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 10))
+def test_it_is_python_3_7_with_the_standard_library_and_relative_imports(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             assert {a.name.split(".")[0] for a in node.names} <= sys.stdlib_module_names
         if isinstance(node, ast.ImportFrom) and not node.level:
             assert (node.module or "").split(".")[0] in sys.stdlib_module_names
         # Syntax that feature_version lets through.
-        assert not isinstance(node, ast.TryStar)
+        assert not isinstance(node, ast.TryStar | ast.NamedExpr)
 
 
 def pythons() -> list[str]:
-    """Interpreters from 3.10 on that lie about here."""
+    """Interpreters from 3.7 on that lie about here."""
     found = {sys.executable: sys.version_info[:2]}
     for folder in os.environ.get("PATH", "").split(os.pathsep) + [str(p) for p in _pyenv()]:
-        for minor in range(10, 16):
+        for minor in range(7, 16):
             program = Path(folder) / f"python3.{minor}"
             if (3, minor) not in found.values() and program.is_file() and _runs(program):
                 found[str(program)] = (3, minor)
@@ -87,6 +89,8 @@ for kind in events.EVENTS.values():
     try: wire.decode(kind, {"event": 3})
     except t.EngineError as e: assert e.code == "malformed"
     else: raise AssertionError(kind)
+try: wire.decode(m.JobState, {"job": "1", "shot": "s", "kind": "track", "status": "odd", "seq": 1})
+except t.EngineError as e: assert "'odd' is none of ('queued', " in e.message
 print(t.find())
 """
 
@@ -103,9 +107,27 @@ def test_it_works_vendored_under_every_python_here(python: str, home: Path) -> N
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "None", "")
 
 
-def test_a_python_3_10_is_among_them() -> None:
-    if not any("3.10" in p for p in PYTHONS):
-        pytest.skip("no Python 3.10 here; the syntax was checked all the same")
+def test_a_python_3_7_is_among_them() -> None:
+    if not any("3.7" in p for p in PYTHONS):
+        pytest.skip("no Python 3.7 here; the syntax was checked all the same")
+
+
+def test_every_field_is_understood_as_by_the_standard_library() -> None:
+    def plain(hint: Any) -> Any:
+        """Take aliases of `typing` off."""
+        if get_origin(hint) in (Union, types.UnionType):
+            left, right = (plain(a) for a in get_args(hint))
+            return left | right
+        if get_origin(hint) is tuple:
+            return tuple[tuple(plain(a) for a in get_args(hint))]
+        return dict[get_args(hint)] if get_origin(hint) is dict else hint
+
+    kinds = [*protocol_tables.classes(m), *events.EVENTS.values()]
+    assert len(kinds) > 30
+    for kind in kinds:
+        said = {n: plain(h) for n, h in get_type_hints(kind).items()}
+        ours = {n: plain(h) | None if none else plain(h) for n, (h, none) in wire.hints(kind).items()}
+        assert ours == said, kind
 
 
 def test_folders_are_those_of_platformdirs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

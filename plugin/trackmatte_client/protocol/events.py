@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Union
 
+from .compat import Literal
 from .messages import Error, JobState, Spans
 
 
@@ -86,7 +87,7 @@ class Heartbeat:
     event: Literal["heartbeat"] = "heartbeat"
 
 
-Event = StateEvent | ProgressEvent | NoteEvent | ChangedEvent | WrittenEvent | ErrorEvent | Heartbeat
+Event = Union[StateEvent, ProgressEvent, NoteEvent, ChangedEvent, WrittenEvent, ErrorEvent, Heartbeat]
 
 EVENTS: dict[str, type] = {
     "state": StateEvent,

@@ -8,10 +8,12 @@ Spans are inclusive ``[first, last]`` pairs of frame numbers. Paths are absolute
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Tuple
 
-Span = tuple[int, int]
-Spans = tuple[Span, ...]
+from .compat import Literal
+
+Span = Tuple[int, int]
+Spans = Tuple[Span, ...]
 
 
 @dataclass(frozen=True)

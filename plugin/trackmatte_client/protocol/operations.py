@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from . import messages as m
+from .compat import Literal
 
 PROTOCOL = 1
 """Changes when an older client would misunderstand; fields and operations may be added without."""

@@ -1,0 +1,1 @@
+"""Trackmatte in Nuke."""
