@@ -38,6 +38,8 @@ def source(clip: Any) -> tuple[str, frames.Timing]:
     path = bpy.path.abspath(clip.filepath, library=clip.library)
     if not Path(path).is_file():
         raise ClipError(f"{path} is not there: find it with File > External Data > Find Missing Files")
+    if not all(clip.size) or clip.frame_duration < 1:
+        raise ClipError(f"Blender cannot read {path}: fetch it again, or convert it")
     path = os.path.normpath(path)
     first = 0
     if clip.source == "SEQUENCE":
@@ -110,6 +112,7 @@ def request(context: bpy.types.Context, clip: Any, doing: Doing, **more: Any) ->
         path,
         timing.length if clip.source == "MOVIE" else 0,
         base(path),
+        grid=frames.rate(clip.fps) if clip.source == "MOVIE" else None,
         shot=absolute(state.shot) if state.shot else _shots.get(_key(clip), ""),
         python=prefs.python(context),
         prompts=sync.gather(items(clip)),

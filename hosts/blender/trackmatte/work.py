@@ -36,6 +36,8 @@ class Request:
     """Frames that Blender counts in a movie; 0 = a sequence, which may have gaps."""
     base: str
     """Absolute folder for new shots."""
+    grid: str | None = None
+    """Rate at which Blender shows a movie; None = a sequence, whose files are its frames."""
     shot: str = ""
     """Absolute path of the shot file, if there is one."""
     python: str = ""
@@ -144,9 +146,8 @@ class Work:
         if ask.length and abs(shot.clip.length - ask.length) > 1:
             raise EngineError(
                 "clip",
-                f"Blender counts {ask.length} frames in {shot.clip.path} and the file holds "
-                f"{shot.clip.length}: its frame rate varies, so mattes would drift; "
-                "convert it to a constant rate first",
+                f"Blender counts {ask.length} frames in {shot.clip.path} and the engine {shot.clip.length}: "
+                "press Reload in the clip's sidebar; if that does not help, convert it to an image sequence",
             )
         self.outcome.notes += shot.clip.notes
         shot = self._settings(client, shot)
@@ -162,7 +163,7 @@ class Work:
         if not self.request.shot or not Path(self.request.shot).exists():
             return None
         try:
-            shot = client.open_shot(self.request.shot)
+            shot = client.open_shot(self.request.shot, self.request.grid)
         except EngineDied:
             raise
         except EngineError as e:
@@ -182,7 +183,9 @@ class Work:
             if Path(path).exists():
                 continue
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            made = m.CreateShot(path, ask.clip, tracker=ask.tracker, refiner=ask.refiner, range=ask.range)
+            made = m.CreateShot(
+                path, ask.clip, tracker=ask.tracker, refiner=ask.refiner, range=ask.range, grid=ask.grid
+            )
             return client.create_shot(made)
         raise EngineError("shot", f"{paths.shot_file(ask.base, ask.clip)} and {SHOTS - 1} more exist already")
 

@@ -260,6 +260,36 @@ def _compositor(scene: Any) -> Any:
     return scene.compositing_node_group if bpy.app.version >= (5, 0, 0) else scene.node_tree
 
 
+def uneven(said: dict[str, Any]) -> dict[str, Any]:
+    """A movie of varying frame rate: what Blender shows frame by frame, and mattes on those frames."""
+    scene, folder = bpy.context.scene, Path(said["folder"])
+    bpy.ops.wm.save_as_mainfile(filepath=str(folder / "uneven.blend"))
+    clip = open_clip(said["clip"])
+    clip.trackmatte.refiner, clip.trackmatte.tracker = "none", "flow"
+    bpy.ops.trackmatte.match()
+    scene.frame_set(31)
+    bpy.ops.trackmatte.add_box(box=(0.3, 0.2, 0.7, 0.8))
+    bpy.ops.trackmatte.matte()
+    state = clip.trackmatte
+    entry, fps = state.deliveries[0], clip.fps
+    notes = addon("ops_run").message["text"]
+    bpy.ops.trackmatte.matte()  # the shot is found again
+    shots = sorted(p.name for p in (folder / "trackmatte").glob("*.shot.json"))
+    scene.render.image_settings.file_format = "PNG"
+    scene.view_settings.view_transform = "Standard"
+    scene.render.filepath = str(folder / "shown" / "f.")
+    tree = addon("comp_tree")._tree(scene)
+    plate = tree.nodes.new("CompositorNodeMovieClip")
+    plate.clip = clip
+    maker = addon("comp_tree")._Maker(tree, "plate")
+    maker.link(plate.outputs["Image"], addon("comp_tree")._output(tree, maker))
+    bpy.ops.render.render(animation=True)
+    return {
+        "fps": fps, "frames": [scene.frame_start, scene.frame_end], "first": entry.first, "last": entry.last,
+        "prompt": state.prompts[0].frame, "shot": bpy.path.abspath(state.shot), "shots": shots, "notes": notes,
+    }  # fmt: skip
+
+
 def faults(said: dict[str, Any]) -> dict[str, Any]:
     """No clip, no prompt, no engine, an old engine, an engine that is killed."""
     ops, found = bpy.ops.trackmatte, {}
@@ -354,7 +384,7 @@ class _OldEngine:
         self.file.unlink()
 
 
-CHAPTERS = {f.__name__: f for f in (story, clips, faults)}
+CHAPTERS = {f.__name__: f for f in (story, clips, uneven, faults)}
 
 
 def main() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests import media_maker
+from tests.counters import read_counter
 from tests.hosts.blender.conftest import ROOT, Chapter
+from tests.unit.test_media_frames import by_ffmpeg
+from trackmatte.shot import Shot
 
 FURBALL = ROOT / "sample_clips" / "furball"
 pytestmark = pytest.mark.timeout(300)
@@ -117,6 +123,26 @@ def test_two_clips_of_one_name_in_two_scenes(chapter: Chapter, tmp_path: Path) -
     assert "plate.1001.png is not there: find it with" in found["lost"]
     assert found["cutout"] == [[0.2, 0.4, 0.8], 1.0, "closed_form"]
     assert found["renamed"] == ["//trackmatte/renamed.shot.json", "1001-1004"]
+
+
+def test_a_movie_of_varying_rate_goes_by_blenders_frames(
+    chapter: Chapter, movies: Callable[[str], Path], tmp_path: Path
+) -> None:
+    clip = shutil.copy(movies("vfr.mp4"), tmp_path / "vfr.mp4")
+    found = chapter("uneven", clip=str(clip))
+    rate = Fraction(found["fps"]).limit_denominator(1001)
+    shown = [read_counter(cv2.imread(str(p))) for p in sorted((tmp_path / "shown").iterdir())]
+    assert found["frames"] == [1, len(shown)]
+    assert len(shown) > 2 * media_maker.COUNT  # so that a mistake shows
+    theirs = by_ffmpeg(movies("vfr.mp4"), rate)
+    assert shown == theirs[: len(shown)]
+    with Shot.open(found["shot"]) as shot:
+        assert shot.clip.rate == rate
+        assert [read_counter(f.rgb) for f in shot.clip.frames(0, len(shown))] == shown
+    assert (found["prompt"], found["first"]) == (30, 0)
+    assert abs(found["last"] - (len(shown) - 1)) <= 1  # how long the last frame lasts is a guess
+    assert found["shots"] == ["vfr.shot.json"]
+    assert f"grid of {float(rate):g} fps" in found["notes"]
 
 
 def test_what_goes_wrong_is_a_report(chapter: Chapter, tmp_path: Path) -> None:
