@@ -121,6 +121,7 @@ def request(context: bpy.types.Context, clip: Any, doing: Doing, **more: Any) ->
         tracker=state.tracker,
         refiner=state.refiner,
         preset=state.preset,
+        matte=context.scene.trackmatte.view != "MASK",
         frame=timing.source(context.scene.frame_current),
         object=object_name(clip),
         **more,

@@ -51,6 +51,8 @@ class Request:
     direction: Literal["both", "forward", "backward"] = "both"
     frame: int = 0
     object: str = "subject"
+    matte: bool = False
+    """Whether the matte is to be shown, not the mask."""
     frames: tuple[int, ...] = ()
     """Whose masks are to be fetched for an outline."""
 
@@ -224,13 +226,17 @@ class Work:
     # what is asked for
 
     def _show(self, client: Client, shot: m.ShotState) -> None:
-        """Fetch the mask of one frame; a prompt on a frame not tracked yet shows what it selects."""
+        """Fetch the picture of one frame; a prompt on a frame not tracked yet shows what it selects."""
         ask = self.request
-        try:
-            self.outcome.overlay = client.mask(shot.shot, ask.frame, ask.object, OVERLAY_WIDTH)
-        except EngineError as e:
-            if e.code != "not_found":
-                raise
+        for fetch in (client.matte_image, client.mask) if ask.matte else (client.mask,):
+            try:
+                self.outcome.overlay = fetch(shot.shot, ask.frame, ask.object, OVERLAY_WIDTH)
+                break
+            except EngineError as e:
+                if e.code != "not_found":
+                    raise
+                if fetch == client.matte_image:
+                    self.outcome.notes.append("there is no matte of this frame yet: the mask is shown")
         prompt = ask.prompts.get((ask.object, ask.frame))
         if not self.outcome.overlay and prompt is not None:
             found = client.preview(
