@@ -36,6 +36,8 @@ def source(clip: Any) -> tuple[str, frames.Timing]:
     ClipError : its file is missing or its name has no number.
     """
     path = bpy.path.abspath(clip.filepath, library=clip.library)
+    if not Path(path).is_file():  # a .blend from Windows
+        path = paths.native(path)
     if not Path(path).is_file():
         raise ClipError(f"{path} is not there: find it with File > External Data > Find Missing Files")
     if not all(clip.size) or clip.frame_duration < 1:
@@ -52,7 +54,7 @@ def source(clip: Any) -> tuple[str, frames.Timing]:
 
 def absolute(path: str) -> str:
     """Return a stored path in full; Windows' own stay as they are."""
-    return bpy.path.abspath(path) if path.startswith("//") else path
+    return bpy.path.abspath(paths.native(path)) if path.startswith("//") else path
 
 
 def relative(path: str) -> str:
@@ -60,7 +62,7 @@ def relative(path: str) -> str:
     if not bpy.data.filepath:
         return path
     try:
-        return bpy.path.relpath(path)
+        return bpy.path.relpath(path).replace("\\", "/") if os.name == "nt" else bpy.path.relpath(path)
     except ValueError:
         return path
 

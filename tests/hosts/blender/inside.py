@@ -228,6 +228,15 @@ def clips(said: dict[str, Any]) -> dict[str, Any]:  # noqa: PLR0915
     bpy.ops.trackmatte.matte()
     found["moved"] = sorted(p.name for p in (moved / "trackmatte").glob("*.shot.json"))
     found["moved check"] = sorted(bpy.ops.trackmatte.check())
+    clip = bpy.context.scene.active_clip
+    entry = clip.trackmatte.deliveries[0]
+    clip.filepath, clip.trackmatte.shot = "//einß\\plate.1001.png", "//trackmatte\\plate.shot.json"
+    entry.target = entry.target.replace("/", "\\").replace("\\\\", "//", 1)
+    found["windows check"] = [entry.target, sorted(bpy.ops.trackmatte.check())]
+    found["windows"] = [sorted(bpy.ops.trackmatte.matte()), clip.trackmatte.shot]
+    clip.filepath = "D:\\plates\\plate.1001.png"
+    found["drive"] = refused(bpy.ops.trackmatte.matte)
+    clip.filepath = "//einß/plate.1001.png"
     for file in (moved / "einß").iterdir():
         file.rename(file.with_name(file.name.replace("plate", "renamed")))
     clip = bpy.context.scene.active_clip
@@ -338,9 +347,10 @@ def everything() -> list[Any]:
     scene = bpy.context.scene
     clip = bpy.data.movieclips[0]
     state = clip.trackmatte
-    tree = addon("comp_tree").NEW and scene.compositing_node_group or getattr(scene, "node_tree", None)
+    tree = _compositor(scene)
     return [
-        [(p.object, p.frame, p.kind, tuple(p.position), p.subject, tuple(p.box), p.mask) for p in state.prompts],
+        [(p.object, p.frame, p.kind, tuple(p.position), p.subject, p.mask) for p in state.prompts],
+        [tuple(p.box) for p in state.prompts],
         [o.name for o in state.objects], state.active, state.place,
         [(d.object, d.image.name if d.image else "") for d in state.deliveries],
         sorted(n.name for n in tree.nodes) if tree else [], sorted(i.name for i in bpy.data.images),
@@ -403,12 +413,13 @@ def square(layer: Any, half: float, x: float = 0.5, y: float = 0.5) -> Any:
     spline = layer.splines.new()
     spline.use_cyclic = True
     spline.points.add(4 - len(spline.points))
-    corners = ((-half, -half), (half, -half), (half, half), (-half, half))
+    # Clockwise, so that feather lies outside.
+    corners = ((-half, -half), (-half, half), (half, half), (half, -half))
     for k, point in enumerate(spline.points):
         at = np.array((x, y)) + corners[k]
         along = np.array(corners[(k + 1) % 4]) - np.array(corners[k - 1])
         point.handle_left_type = point.handle_right_type = "FREE"
-        point.co, point.handle_left, point.handle_right = at, at - along * 1e-3, at + along * 1e-3
+        point.co, point.handle_left, point.handle_right = at, at - along / 10, at + along / 10
     return spline
 
 
@@ -429,28 +440,30 @@ def masks(said: dict[str, Any]) -> dict[str, Any]:
     settings.view = "MATTE"
     bpy.ops.trackmatte.show()
     found["no matte"] = addon("ops_run").message["text"]
+    state.frame_out = 11
     bpy.ops.trackmatte.matte()
-    seen = {}
+    state.frame_out = 15
     for view in ("MASK", "MATTE", "ALPHA"):
         settings.view = view
         found.setdefault("kept", []).append(addon("overlay").get(clip.name, 11) is not None)
         bpy.ops.trackmatte.show()
         shown = addon("overlay").get(clip.name, 11)
-        seen[view] = addon("overlay").colours(shown, view, 0.5)
-        np.save(folder / f"{view}.npy", seen[view])
+        np.save(folder / f"{view}.npy", addon("overlay").colours(shown, view, 0.5))
     delivered = addon("paths").numbered(addon("clips").absolute(state.deliveries[0].target), 4, 0)
     np.save(folder / "delivered.npy", read(Path(delivered))[..., 0])
     settings.view = "MASK"
 
     settings.mask_step = 2
     bpy.ops.trackmatte.to_mask()
-    mask = bpy.data.masks[-1]
+    mask = bpy.data.masks[f"{clip.name} subject"]
     before = {f: _tracked(clip, f) for f in (12, 14)}
     scene.frame_set(13)
-    spline = mask.layers[0].splines[0]
-    for point in spline.points:
+    mask.layers[0].select = True
+    for point in mask.layers[0].splines[0].points:
+        point.select = True
         for name in ("co", "handle_left", "handle_right"):
-            setattr(point, name, np.array(getattr(point, name)) + (0.1, 0.02))
+            x, y = getattr(point, name)
+            setattr(point, name, (x + 0.1, y + 0.02))
     with addon("masks")._Editor(bpy.context, clip, mask) as editor:
         editor.key()
     scene.frame_set(13)
@@ -461,21 +474,33 @@ def masks(said: dict[str, Any]) -> dict[str, Any]:
     np.save(folder / "13.npy", _tracked(clip, 13))
     found["moved"] = {f: _middle(_tracked(clip, f)) - _middle(before[f]) for f in before}
 
+    return found | _doubted(state)
+
+
+def _doubted(state: Any) -> dict[str, Any]:
+    """Say something wrong, and go where the engine doubts it."""
+    scene = bpy.context.scene
+    scene.frame_set(13)
+    bpy.ops.trackmatte.clear(what="FRAME")
+    bpy.ops.trackmatte.add_mask(mask="whole")
+    bpy.ops.trackmatte.track()
     bpy.ops.trackmatte.doubts()
-    found["places"] = [[p.frame, p.reasons] for p in state.places]
+    places = [[p.frame, p.reasons] for p in state.places]
     scene.frame_set(40)
-    if state.places:
-        found["jump"] = [sorted(bpy.ops.trackmatte.jump(index=0)), scene.frame_current, state.place]
-    return found
+    return {
+        "places": places,
+        "jump": [sorted(bpy.ops.trackmatte.jump(index=0)), scene.frame_current, state.place],
+    }
 
 
-def _drawn(clip: Any) -> dict[str, float]:
+def _drawn(clip: Any) -> dict[str, Any]:
     """Return what part of the picture the add-on takes of masks that Blender's own nodes show whole."""
-    rasterise, parts = addon("masks").rasterise, {}
+    rasterise = addon("masks").rasterise
+    parts: dict[str, Any] = {}
 
-    def part(mask: Any) -> float:
-        parts[mask.name] = float(rasterise(bpy.context, mask, *clip.size).mean())
-        return parts[mask.name]
+    def part(mask: Any) -> None:
+        picture = rasterise(bpy.context, mask, *clip.size)
+        parts[mask.name] = [float(picture.mean()), float(((picture > 0.01) & (picture < 0.99)).mean())]
 
     def fresh(name: str, holes: bool = False) -> tuple[Any, Any]:
         mask = bpy.data.masks.new(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,19 @@ def test_spans_in_words(logic: Logic, numbers: list[int], words: str) -> None:
 )
 def test_a_file_of_a_sequence_becomes_a_pattern(logic: Logic, file: str, pattern: str, first: int) -> None:
     assert logic("paths").pattern(file) == (pattern, first)
+
+
+@pytest.mark.parametrize(
+    ("path", "here"),
+    [
+        (r"//plates\hérö.1001.exr", "//plates/hérö.1001.exr"),
+        (r"/job/plates\hero.mov", "/job/plates/hero.mov"),
+        (r"C:\plates\hero.mov", r"C:\plates\hero.mov"),
+        (r"\\server\share\a.mov", r"\\server\share\a.mov"),
+    ],
+)
+def test_relative_paths_of_windows_are_read_elsewhere(logic: Logic, path: str, here: str) -> None:
+    assert logic("paths").native(path) == (path if os.name == "nt" else here)
 
 
 def test_a_file_without_a_number_is_no_sequence(logic: Logic) -> None:
