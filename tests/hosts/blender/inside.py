@@ -551,6 +551,64 @@ def _middle(mask: np.ndarray) -> float:
     return float((mask > 0.5).nonzero()[1].mean() / mask.shape[1])
 
 
+def buttons(said: dict[str, Any]) -> dict[str, Any]:
+    """What Find and Test say, for every way in which an engine cannot be had."""
+    ops, folder, run = bpy.ops.trackmatte, Path(said["folder"]), Path(said["run"])
+    preferences = bpy.context.preferences.addons[ADDON].preferences
+    real, path = os.environ.pop("TRACKMATTE_PYTHON"), os.environ["PATH"]
+    found: dict[str, Any] = {}
+
+    def both(name: str) -> None:
+        found[f"find {name}"] = [refused(ops.find), preferences.said]
+        found[f"test {name}"] = [refused(ops.test), preferences.said]
+
+    def test(name: str, program: Path | str) -> None:
+        preferences.python = str(program)
+        found[f"test {name}"] = [refused(ops.test), preferences.said]
+
+    os.environ["PATH"] = str(folder / "nothing")
+    both("nothing")
+    os.environ["TRACKMATTE_PYTHON"] = str(folder / "gone" / "python")
+    both("gone")
+    del os.environ["TRACKMATTE_PYTHON"]
+    record = addon("trackmatte_client.protocol.places")
+    record = record.data_folder() / record.INSTALL_FILE
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps({"python": str(folder / "old" / "python")}))
+    both("recorded")
+    record.unlink()
+    os.environ["PATH"] = path
+    plain = folder / "plain.txt"
+    plain.write_text("no program")
+    test("plain", plain)
+    test("other python", sys.executable)
+    test("ends", "/bin/false")
+    (run / "engine.json").mkdir()
+    test("unreadable", real)
+    (run / "engine.json").rmdir()
+    (run / "engine.json").write_text("{")
+    test("junk", real)
+    connect = addon("connect")
+    stop, kept = addon("trackmatte_client.engine").stop, connect.find_or_start
+    stop(connect.connect())
+    connect.find_or_start = lambda command: kept(command, timeout=0.5)
+    silent = folder / "trackmatte-silent"
+    silent.write_text("#!/bin/sh\nexec sleep 30\n")
+    silent.chmod(0o755)
+    test("silent", silent)
+    connect.find_or_start = kept
+    with _Engine(said, 99):
+        test("newer", real)
+    named = folder / "trackmatte"
+    named.write_text(f'#!/bin/sh\nexec "{real}" -m trackmatte "$@"\n')
+    named.chmod(0o755)
+    test("program", named)
+    stop(connect.connect())
+    os.environ["TRACKMATTE_PYTHON"] = real
+    both("well")
+    return found
+
+
 def faults(said: dict[str, Any]) -> dict[str, Any]:
     """No clip, no prompt, no engine, an old engine, an engine that is killed."""
     ops, found = bpy.ops.trackmatte, {}
@@ -570,7 +628,7 @@ def faults(said: dict[str, Any]) -> dict[str, Any]:
     preferences.python = "C:\\Program Files\\Trackmatte\\python.exe"
     found["windows"] = refused(ops.track)
     preferences.python = ""
-    with _OldEngine(said):
+    with _Engine(said, 0):
         found["old"] = refused(ops.track)
         found["old test"] = refused(ops.test)
     found["find"] = sorted(ops.find())
@@ -585,6 +643,11 @@ def faults(said: dict[str, Any]) -> dict[str, Any]:
     killer.join(60)
     clip.trackmatte.use_range, clip.trackmatte.frame_in, clip.trackmatte.frame_out = True, 1, 2
     found["after"] = sorted(ops.track())
+    engine = json.loads((Path(said["run"]) / "engine.json").read_text())["pid"]
+    os.kill(engine, signal.SIGSTOP)
+    found["frozen"] = refused(ops.track)
+    os.kill(engine, signal.SIGCONT)
+    found["thawed"] = sorted(ops.track())
     clip.trackmatte.frame_in = 5
     found["in out"] = refused(ops.track)
     clip.trackmatte.use_range = False
@@ -617,13 +680,13 @@ def _stop_at_work() -> None:
         begun.work.stop()
 
 
-class _OldEngine:
-    """An engine that speaks protocol 0."""
+class _Engine:
+    """An engine that speaks another protocol."""
 
-    def __init__(self, said: dict[str, Any]) -> None:
+    def __init__(self, said: dict[str, Any], protocol: int) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = json.dumps({"protocol": 0, "engine": "0.0.1", "pid": os.getpid()}).encode()
+                body = json.dumps({"protocol": protocol, "engine": "0.0.1", "pid": os.getpid()}).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -645,7 +708,7 @@ class _OldEngine:
         self.file.unlink()
 
 
-CHAPTERS = {f.__name__: f for f in (story, clips, uneven, masks, panels, undo, faults)}
+CHAPTERS = {f.__name__: f for f in (story, clips, uneven, masks, panels, undo, buttons, faults)}
 
 
 def main() -> None:

@@ -228,6 +228,35 @@ def test_every_change_is_one_step_of_undo(chapter: Chapter, tmp_path: Path) -> N
         assert changed_undone_redone == [True] * 3, name
 
 
+def test_find_and_test_say_what_is_wrong(chapter: Chapter, tmp_path: Path) -> None:
+    found = chapter("buttons")
+    missing = "was not found; install it (pip install trackmatte) and run once: trackmatte serve --record"
+    gone = f"TRACKMATTE_PYTHON names {tmp_path}/gone/python, which is not there; install Trackmatte again"
+    said = {
+        "find nothing": missing,
+        "test nothing": missing,
+        "find gone": gone,
+        "test gone": gone,
+        "find recorded": f"names {tmp_path}/old/python, which is not there",
+        "test recorded": f"names {tmp_path}/old/python, which is not there",
+        "test plain": f"{tmp_path}/plain.txt is not there or cannot be run; press Find, or choose the Python",
+        "test other python": "No module named trackmatte; try it in a terminal: ",
+        "test ends": "the engine ended at once (1): it said nothing; try it in a terminal: /bin/false",
+        "test unreadable": "engine.json cannot be read (Is a directory)",
+        "test silent": "the engine did not answer within 0.5 seconds; ",
+        "test newer": "speaks protocol 99 and this plug-in 1; update the plug-in",
+    }
+    for name, words in said.items():
+        report, shown = found.pop(name)
+        assert report.startswith("Error: "), name
+        assert words in report, name
+        assert words in shown, name  # it stays in the preferences too
+    assert found.pop("find well") == ["", f"found {tmp_path}/engine-python"]
+    assert set(found) == {"test junk", "test program", "test well"}
+    for report, shown in found.values():
+        assert (report, shown[:9]) == ("", "engine 0.")
+
+
 def test_what_goes_wrong_is_a_report(chapter: Chapter, tmp_path: Path) -> None:
     clip = shutil.copy(FURBALL / "plate.mp4", tmp_path / "plate.mp4")
     found = chapter("faults", clip=str(clip))
@@ -246,12 +275,13 @@ def test_what_goes_wrong_is_a_report(chapter: Chapter, tmp_path: Path) -> None:
         "old test": "update the engine",
         "no prompt": "add a point, box, scribble or mask first",
         "killed": "what was finished is kept, so run the job again",
+        "frozen": "an engine is running already at ",
         "in out": "In (5) lies behind Out (2)",
     }
     for name, words in said.items():
         assert found[name].startswith("Error: "), name
         assert words in found[name], name
-    for name in ("find", "test", "after", "stopped"):
+    for name in ("find", "test", "after", "thawed", "stopped"):
         assert found[name] == ["FINISHED"], name
     assert found["found"] == str(tmp_path / "engine-python")
     assert found["said"].startswith("engine 0.")
