@@ -73,9 +73,9 @@ class Client:
         """Make a shot file for a clip and open it."""
         return self._ask("create_shot", m.ShotState, request, timeout=SLOW)
 
-    def open_shot(self, path: str) -> m.ShotState:
+    def open_shot(self, path: str, grid: str | None = None) -> m.ShotState:
         """Open a shot file."""
-        return self._ask("open_shot", m.ShotState, m.OpenShot(path), timeout=SLOW)
+        return self._ask("open_shot", m.ShotState, m.OpenShot(path, grid), timeout=SLOW)
 
     def list_shots(self) -> m.ShotList:
         """List the open shots."""

@@ -19,6 +19,14 @@ def flavour(path: str) -> ModuleType:
     return os.path if os.name == "nt" else posixpath
 
 
+def native(path: str) -> str:
+    """Return a relative path written on Windows, or one put together with such, as this system has it.
+
+    Paths with a drive or a share stay: nothing here is meant by them.
+    """
+    return path if os.name == "nt" or flavour(path) is ntpath else path.replace("\\", "/")
+
+
 def pattern(file: str) -> tuple[str, int]:
     """Return an image sequence's pattern and the number in the name of its first file.
 

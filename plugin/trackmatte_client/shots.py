@@ -47,14 +47,14 @@ def opened(
     notes : gets a sentence for the artist when the remembered shot cannot be used.
     taken : shot files that belong to others.
     """
-    found = _known(client, shot, like.clip, notes, taken)
+    found = _known(client, shot, like, notes, taken)
     if found is None:
         return _created(client, like, base, taken)
     return _settled(client, found, like)
 
 
 def _known(
-    client: Client, shot: str, clip: str, notes: list[str], taken: Collection[str]
+    client: Client, shot: str, like: m.CreateShot, notes: list[str], taken: Collection[str]
 ) -> m.ShotState | None:
     """Open the remembered shot, unless that one is of another clip now."""
     if not shot or not Path(shot).exists():
@@ -63,13 +63,13 @@ def _known(
         notes.append(f"a new shot was begun, since another one works on {shot}")
         return None
     try:
-        found = client.open_shot(shot)
+        found = client.open_shot(shot, like.grid)
     except EngineDied:
         raise
     except EngineError as e:
         notes.append(f"a new shot was begun, since the old one cannot be used: {e.message}")
         return None
-    if paths.same_clip(found.clip.path, clip):
+    if paths.same_clip(found.clip.path, like.clip):
         return found
     client.close_shot(found.shot)
     notes.append(f"a new shot was begun: {shot} is of {found.clip.path}")
@@ -103,7 +103,7 @@ def _settled(client: Client, shot: m.ShotState, like: m.CreateShot) -> m.ShotSta
     beside = path.with_name(f".{path.name}.new")
     beside.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
     os.replace(beside, path)  # noqa: PTH105
-    return client.open_shot(shot.path)
+    return client.open_shot(shot.path, like.grid)
 
 
 def told(

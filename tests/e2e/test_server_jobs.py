@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import OpenEXR
 import pytest
 
 from tests import disc, media_maker
+from tests.counters import read_counter
 from tests.engines import BOX, ask, code, frames_of, new_shot, picture, png, prompted, started, wait_for
+from tests.media_maker import write_counters
+from tests.unit.test_media_frames import by_ffmpeg
 from trackmatte.cli import main
 from trackmatte_client import Client, EngineError, Job
 from trackmatte_client.protocol import messages as m
@@ -235,6 +240,32 @@ def test_errors_of_shots_are_the_command_lines_own(
     assert (made.range, made.steady, made.exclusive, made.tracker) == ((1, 4), 0.5, True, "flow")
     with pytest.raises(EngineError, match="exists; open it"):
         client.create_shot(m.CreateShot(path, clip))
+
+
+def test_a_host_with_a_constant_rate_gets_its_own_frames(
+    client: Client, movies: Callable[[str], Path], tmp_path: Path
+) -> None:
+    def shown(shot: m.ShotState) -> list[int]:
+        jpegs = (client.frame(shot.shot, n) for n in range(shot.clip.first, shot.clip.last + 1))
+        return [read_counter(cv2.imdecode(np.frombuffer(j, np.uint8), cv2.IMREAD_COLOR)) for j in jpegs]
+
+    uneven = new_shot(client, tmp_path, movies("vfr.mp4"), grid="30000/1001")
+    theirs = by_ffmpeg(movies("vfr.mp4"), Fraction(30000, 1001))
+    assert (uneven.clip.rate, shown(uneven)[: len(theirs)]) == ((30000, 1001), theirs[: uneven.clip.length])
+    assert "grid of 29.97 fps" in uneven.clip.notes[-1]
+    assert client.open_shot(uneven.path, "30000/1001").path == uneven.path
+    for path, grid in ((uneven.path, "25"), (new_shot(client, tmp_path, movies("vfr.mp4")).path, "25")):
+        with pytest.raises(EngineError, match="counts other frames of its movie than a host at 25 fps"):
+            client.open_shot(path, grid)
+    # A movie that has the host's very frames, and files that are frames, stay as they are stored.
+    even = new_shot(client, tmp_path, movies("h264.mp4"), grid="24")
+    files = new_shot(client, tmp_path, write_counters(tmp_path / "c", "a.{:04d}.png", (7, 8)), grid="24")
+    for shot in (even, files):
+        assert "grid" not in json.loads(Path(shot.path).read_text())
+        assert client.open_shot(shot.path, "24").path == shot.path
+    for wrong in ("0", "24.5", "1/3", "1001", "x"):
+        with pytest.raises(EngineError, match="is no grid; give 1 to 1000"):
+            new_shot(client, tmp_path, movies("h264.mp4"), grid=wrong)
 
 
 def test_doubtful_places_are_those_of_qc(client: Client, movie: Path, tmp_path: Path) -> None:

@@ -39,6 +39,10 @@ class OnGrid(FrameSource):
             "frames are left out.",
         )
 
+    def shown_at(self, rate: Fraction) -> bool:
+        """Return whether this is the grid of a host with that frame rate."""
+        return rate == self.rate
+
     def _walk(self, start: int, stop: int, step: Literal[1, -1]) -> Iterator[Frame | FrameError]:
         if start == stop:
             return

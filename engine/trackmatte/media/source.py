@@ -61,6 +61,10 @@ class FrameSource(ABC):
         """The source's own number of frame 0: 0 for movies, e.g. 1001 for sequences."""
         return self.numbers[0]
 
+    def shown_at(self, rate: Fraction) -> bool:  # noqa: ARG002 (movies look at it)
+        """Return whether frame k is what a host with a constant frame rate shows as its frame k."""
+        return True
+
     @property
     def skipped(self) -> tuple[int, ...]:
         """Indices found damaged and left out so far (``on_error="skip"``), ascending."""

@@ -85,6 +85,10 @@ class Movie(FrameSource):
                 "rewrite it, or read it without --grid."
             ) from error
 
+    def shown_at(self, rate: Fraction) -> bool:
+        """Return whether frame k is what a host with a constant frame rate shows as its frame k."""
+        return self.on_grid(rate) == list(self.numbers)
+
     def _walk(self, start: int, stop: int, step: Literal[1, -1]) -> Iterator[Frame | FrameError]:
         block = stop - start if step == 1 else self._block()
         while start < stop:

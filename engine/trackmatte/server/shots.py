@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from threading import Lock, RLock
 from typing import TypeVar
@@ -12,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from trackmatte.errors import ShotError, UsageError
+from trackmatte.media import open_clip
 from trackmatte.server.images import Images
 from trackmatte.server.listing import ListedCache, limits
 from trackmatte.server.refusal import Refusal
@@ -206,6 +209,10 @@ class Shots:
         path, _ = _absolute(request.path, "shot file"), _absolute(request.clip, "clip")
         if not 0 <= request.steady <= 1:
             raise UsageError(f"steady is {request.steady:g}; it must be from 0 to 1")
+        grid = _rate(request.grid)
+        if grid is not None:
+            with open_clip(request.clip, on_error=request.on_error) as clip:
+                grid = None if clip.shown_at(grid) else grid
         with self._opening:
             shot = Shot.new(
                 path,
@@ -216,6 +223,7 @@ class Shots:
                 refiner_settings=request.refiner_settings,
                 frames=request.range,
                 on_error=request.on_error,
+                grid=grid,
             )
             shot.doc.exclusive, shot.doc.steady = request.exclusive, request.steady
             try:
@@ -228,11 +236,17 @@ class Shots:
 
     def open(self, request: m.OpenShot) -> OpenShot:
         """Open a shot file, or find it open."""
-        path = _absolute(request.path, "shot file")
+        path, grid = _absolute(request.path, "shot file"), _rate(request.grid)
         with self._opening:
             with self._lock:
                 have = self._open.get(_name(path))
-            return have if have is not None and path.exists() else self._enter(Shot.open(path))
+            opened = have if have is not None and path.exists() else self._enter(Shot.open(path))
+            if grid is not None and not opened.shot.clip.shown_at(grid):
+                raise ShotError(
+                    f"{path} counts other frames of its movie than a host at {float(grid):g} fps shows; "
+                    "make a new shot"
+                )
+            return opened
 
     def get(self, name: str) -> OpenShot:
         """Return an open shot.
@@ -294,6 +308,15 @@ def _absolute(text: str, what: str) -> Path:
             f"{text!r} is not the absolute path of a {what}; the engine has no folder of its own"
         )
     return path
+
+
+def _rate(text: str | None) -> Fraction | None:
+    """Return a grid's frames per second."""
+    if text is None:
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,5}(/[1-9]\d{0,5})?", text) or not 1 <= Fraction(text) <= 1000:
+        raise UsageError(f"{text!r} is no grid; give 1 to 1000 frames per second, such as 25 or 24000/1001")
+    return Fraction(text)
 
 
 def _name(path: Path) -> str:

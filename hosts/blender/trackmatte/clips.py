@@ -37,8 +37,12 @@ def source(clip: Any) -> tuple[str, frames.Timing]:
     ClipError : its file is missing or its name has no number.
     """
     path = bpy.path.abspath(clip.filepath, library=clip.library)
+    if not Path(path).is_file():  # a .blend from Windows
+        path = paths.native(path)
     if not Path(path).is_file():
         raise ClipError(f"{path} is not there: find it with File > External Data > Find Missing Files")
+    if not all(clip.size) or clip.frame_duration < 1:
+        raise ClipError(f"Blender cannot read {path}: fetch it again, or convert it")
     path = os.path.normpath(path)
     first = 0
     if clip.source == "SEQUENCE":
@@ -51,7 +55,7 @@ def source(clip: Any) -> tuple[str, frames.Timing]:
 
 def absolute(path: str) -> str:
     """Return a stored path in full; Windows' own stay as they are."""
-    return bpy.path.abspath(path) if path.startswith("//") else path
+    return bpy.path.abspath(paths.native(path)) if path.startswith("//") else path
 
 
 def relative(path: str) -> str:
@@ -59,7 +63,7 @@ def relative(path: str) -> str:
     if not bpy.data.filepath:
         return path
     try:
-        return bpy.path.relpath(path)
+        return bpy.path.relpath(path).replace("\\", "/") if os.name == "nt" else bpy.path.relpath(path)
     except ValueError:
         return path
 
@@ -111,6 +115,7 @@ def request(context: bpy.types.Context, clip: Any, doing: Doing, **more: Any) ->
         path,
         timing.length if clip.source == "MOVIE" else 0,
         base(path),
+        grid=frames.rate(clip.fps) if clip.source == "MOVIE" else None,
         shot=absolute(state.shot) if state.shot else _shots.get(_key(clip), ""),
         python=prefs.python(context),
         prompts=sync.gather(items(clip)),
@@ -119,6 +124,7 @@ def request(context: bpy.types.Context, clip: Any, doing: Doing, **more: Any) ->
         tracker=state.tracker,
         refiner=state.refiner,
         preset=state.preset,
+        matte=context.scene.trackmatte.view != "MASK",
         frame=timing.source(context.scene.frame_current),
         object=object_name(clip),
         **more,

@@ -40,7 +40,7 @@ class Plan:
 
 def build(scene: Any, plan: Plan) -> tuple[Any, bool]:
     """Add a set-up to a scene's compositor; return its last node and whether the scene's output shows it."""
-    tree = _tree(scene)
+    tree = tree_of(scene)
     maker = _Maker(tree, plan.label)
     plate = maker.node("CompositorNodeMovieClip", 0, 0)
     plate.clip = plan.clip
@@ -164,7 +164,7 @@ class _Maker:
         return node.outputs["Image"]
 
 
-def _tree(scene: Any) -> Any:
+def tree_of(scene: Any) -> Any:
     """Return the scene's compositor tree; a new one is empty."""
     if NEW:
         if scene.compositing_node_group is None:
@@ -179,14 +179,14 @@ def _tree(scene: Any) -> Any:
 
 def _show(tree: Any, maker: _Maker, last: Any) -> bool:
     """Connect a set-up to the scene's output unless that shows the artist's own work."""
-    into = _output(tree, maker)
+    into = output_of(tree, maker.top)
     if into.is_linked and not into.links[0].from_node.get(MARK):
         return False
     maker.link(last, into)
     return True
 
 
-def _output(tree: Any, maker: _Maker) -> Any:
+def output_of(tree: Any, top: float = 0) -> Any:
     """Return the socket that the scene renders, made when there is none."""
     kind = "NodeGroupOutput" if NEW else "CompositorNodeComposite"
     outputs = [n for n in tree.nodes if n.bl_idname == kind]
@@ -199,5 +199,5 @@ def _output(tree: Any, maker: _Maker) -> Any:
     node = (active or outputs or [None])[0]
     if node is None:
         node = tree.nodes.new(kind)
-        node.location = (7 * 220 + 60, maker.top)
+        node.location = (7 * 220 + 60, top)
     return node.inputs[0]

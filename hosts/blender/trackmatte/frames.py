@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Timing:
         Blender shows at scene frame f the file f - frame_start + 1 + frame_offset.
         """
         return self.scene(first), first - 1, last - first + 1
+
+
+def rate(fps: float) -> str:
+    """Return frames per second that Blender keeps in 32 bits as they are meant: ``25``, ``30000/1001``."""
+    return str(Fraction(fps).limit_denominator(1001))
 
 
 def spans(numbers: Iterable[int]) -> list[tuple[int, int]]:

@@ -3,67 +3,63 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import outline
+from . import comp_tree, outline, pictures
 
 WIDTH = 960
 """Pixels of a mask handed to the engine, at most."""
 encode = outline.png
 
 
-def rasterise(context: bpy.types.Context, mask: Any, width: int, height: int) -> NDArray[np.bool_]:
-    """Return a mask as it is on the scene's frame, (H, W), row 0 on top; feather is left out.
+def rasterise(context: bpy.types.Context, mask: Any, width: int, height: int) -> NDArray[np.float32]:
+    """Return a mask as Blender shows it on the scene's frame, (H, W) in [0, 1], row 0 on top.
+
+    Blender itself draws it, in a scene that is gone afterwards: so feather, holes, blended layers and
+    parents are what the artist sees. The artist's own render result is not touched.
 
     Parameters
     ----------
     width, height : of the clip, pixels.
+
+    Raises
+    ------
+    RuntimeError : Blender renders something else at the moment.
     """
-    now = mask.evaluated_get(context.evaluated_depsgraph_get())
     scale = min(1.0, WIDTH / width)
-    size = (round(width * scale), round(height * scale))
-    found = np.zeros(size[::-1], bool)
-    # The layer on top of Blender's list is composed last.
-    for layer in reversed(now.layers):
-        if layer.hide_render or layer.hide:
-            continue
-        area = np.zeros_like(found)
-        for spline in layer.splines:
-            if spline.use_fill and spline.use_cyclic and len(spline.points) > 1:
-                area |= outline.fill([_polygon(spline, width, height)], *size)
-        if layer.invert:
-            area = ~area
-        found = _blend(found, area, layer.blend)
-    return found
+    scene = bpy.data.scenes.new("Trackmatte mask")
+    try:
+        scene.frame_current = context.scene.frame_current
+        scene.render.resolution_x, scene.render.resolution_y = round(width * scale), round(height * scale)
+        scene.render.resolution_percentage = 100
+        if hasattr(scene.render, "compositor_device"):
+            scene.render.compositor_device = "CPU"
+        tree = comp_tree.tree_of(scene)
+        node = tree.nodes.new("CompositorNodeMask")
+        node.mask = mask
+        tree.links.new(node.outputs["Mask"], comp_tree.output_of(tree))
+        return _rendered(scene)
+    finally:
+        group = getattr(scene, "compositing_node_group", None)
+        bpy.data.scenes.remove(scene)
+        if group is not None:
+            bpy.data.node_groups.remove(group)
 
 
-def _blend(below: NDArray[np.bool_], area: NDArray[np.bool_], how: str) -> NDArray[np.bool_]:
-    if how in ("SUBTRACT", "MERGE_SUBTRACT"):
-        return below & ~area
-    if how in ("MUL", "DARKEN"):
-        return below & area
-    if how == "REPLACE":
-        return area
-    return below ^ area if how == "DIFFERENCE" else below | area
-
-
-def _polygon(spline: Any, width: int, height: int) -> list[tuple[float, float]]:
-    """Return a closed spline as positions in [0, 1], y down."""
-    points = list(spline.points)
-    found: list[tuple[float, float]] = []
-    for a, b in zip(points, points[1:] + points[:1]):  # noqa: B905 (Python 3.10's strict is not needed)
-        found += outline.bezier(tuple(a.co), tuple(a.handle_right), tuple(b.handle_left), tuple(b.co))
-    return [to_picture(x, y, width, height) for x, y in found]
-
-
-def to_picture(x: float, y: float, width: int, height: int) -> tuple[float, float]:
-    """Return a mask's position as one in [0, 1] of the picture from the top left."""
-    longer = max(width, height)
-    return 0.5 + (x - 0.5) * longer / width, 0.5 - (y - 0.5) * longer / height
+def _rendered(scene: Any) -> NDArray[np.float32]:
+    with tempfile.TemporaryDirectory(prefix="trackmatte") as folder:
+        path = Path(folder) / "mask.exr"
+        scene.render.image_settings.file_format = "OPEN_EXR"
+        scene.render.image_settings.color_depth = "32"
+        scene.render.filepath = str(path)
+        bpy.ops.render.render(scene=scene.name, write_still=True)
+        return pictures.read(path)
 
 
 def from_picture(x: float, y: float, width: int, height: int) -> tuple[float, float]:

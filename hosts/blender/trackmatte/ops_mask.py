@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import clips, frames, masks, ops_run, results
+from . import clips, frames, masks, ops_run, pictures
 from .work import Outcome
 
 
@@ -42,7 +42,7 @@ def _numbers(clip: Any, step: int) -> tuple[int, ...]:
 
 def _made(context: bpy.types.Context, clip: Any, outcome: Outcome) -> list[str]:
     _, timing = clips.source(clip)
-    keys = {timing.scene(n): results.pixels(png) for n, png in outcome.images.items()}
+    keys = {timing.scene(n): pictures.decode(png) for n, png in outcome.images.items()}
     settings = context.scene.trackmatte
     mask, empty = masks.animate(context, clip, clips.object_name(clip), keys, settings.mask_points)
     said = [f"made the mask {mask.name} with {len(keys) - len(empty)} keys; correct it, then press Use Mask"]

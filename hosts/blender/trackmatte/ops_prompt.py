@@ -91,8 +91,11 @@ class TRACKMATTE_OT_add_mask(_Prompting):
             raise clips.ClipError(
                 "choose a mask: set the Movie Clip Editor to Mask and pick one in its header"
             )
-        picture = masks.rasterise(context, mask, *clip.size)
-        if not picture.any():
+        try:
+            picture = masks.rasterise(context, mask, *clip.size)
+        except RuntimeError as e:
+            raise clips.ClipError(f"the mask {mask.name} cannot be drawn: {e}") from e
+        if picture.max() < 0.5:
             raise clips.ClipError(f"the mask {mask.name} covers nothing on this frame")
         _drop(clip, number, "MASK")
         _new(clip, number, "MASK").mask = masks.encode(picture)

@@ -18,7 +18,7 @@ from .work import Doing, Outcome, Request, Work
 TICK = 0.1
 """Seconds between two looks at the engine's news."""
 LABELS = {
-    "show": "Show mask",
+    "show": "Show",
     "track": "Track",
     "matte": "Matte",
     "places": "Doubtful frames",
@@ -93,13 +93,23 @@ def preview(context: bpy.types.Context, clip: Any) -> None:
         begin(context, clip, clips.request(context, clip, "show"), results.show)
 
 
+def show_again(context: bpy.types.Context) -> None:
+    """Forget what the clip editors show and fetch it again."""
+    overlay.clear()
+    for area in context.screen.areas if context.screen else ():
+        clip = area.spaces.active.clip if area.type == "CLIP_EDITOR" else None
+        if clip is not None and clips.at_hand(clip):
+            with suppress(clips.ClipError):
+                preview(context, clip)
+
+
 @persistent
 def _moved(scene: Any, *_: object) -> None:
     """Fetch the mask of the frame that the artist went to, unless the clip plays or is rendered."""
     screen = bpy.context.screen
     if screen is None or screen.is_animation_playing or bpy.app.is_job_running("RENDER"):
         return
-    if not scene.trackmatte.overlay:
+    if scene != bpy.context.scene or not scene.trackmatte.overlay:
         return
     for area in screen.areas:
         clip = area.spaces.active.clip if area.type == "CLIP_EDITOR" else None
@@ -220,10 +230,10 @@ class TRACKMATTE_OT_matte(bpy.types.Operator):
 
 
 class TRACKMATTE_OT_show(bpy.types.Operator):
-    """Show the mask of this frame on the clip"""
+    """Fetch the mask or matte of this frame and show it on the clip"""
 
     bl_idname = "trackmatte.show"
-    bl_label = "Show Mask"
+    bl_label = "Show"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         return start(self, context, "show", results.show)
@@ -303,6 +313,7 @@ def _tracked(context: bpy.types.Context, clip: Any, _outcome: Outcome) -> list[s
 
 def _matted(context: bpy.types.Context, clip: Any, outcome: Outcome) -> list[str]:
     overlay.forget(clip.name)
+    preview(context, clip)
     said = [line for entry in clips.deliveries(clip, outcome) for line in results.load(context, clip, entry)]
     return said or ["nothing was delivered: say what the subject is first"]
 

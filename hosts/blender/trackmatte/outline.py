@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Between pixels and splines: the outline of a mask, the area inside polygons."""
+"""From pixels to splines: the outline of a mask."""
 
 from __future__ import annotations
 
 import base64
 import struct
 import zlib
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 _STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 """Right, down, left, up."""
-Polygon = Sequence[tuple[float, float]]
 
 
 def trace(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -97,45 +95,15 @@ def resample(
     return np.roll(points, -int(np.argmin(costs)), axis=0)
 
 
-def fill(polygons: Sequence[Polygon], width: int, height: int) -> NDArray[np.bool_]:
-    """Return the pixels (H, W) whose middles lie inside polygons of [0, 1] positions, y down (even-odd)."""
-    inside = np.zeros((height, width), bool)
-    middles = np.arange(width) + 0.5
-    for polygon in polygons:
-        points = np.asarray(polygon, float) * (width, height)
-        ends = np.roll(points, -1, axis=0)
-        for row in range(height):
-            y = row + 0.5
-            crossed = (points[:, 1] <= y) != (ends[:, 1] <= y)
-            a, b = points[crossed], ends[crossed]
-            at = a[:, 0] + (y - a[:, 1]) * (b[:, 0] - a[:, 0]) / (b[:, 1] - a[:, 1])
-            inside[row] ^= (np.sum(at[:, None] <= middles[None, :], axis=0) % 2).astype(bool)
-    return inside
-
-
-def bezier(
-    a: tuple[float, float],
-    b: tuple[float, float],
-    c: tuple[float, float],
-    d: tuple[float, float],
-    steps: int = 12,
-) -> list[tuple[float, float]]:
-    """Return points on a cubic curve, its start included and its end left out."""
-    t = np.arange(steps)[:, None] / steps
-    p = [np.asarray(v, float) for v in (a, b, c, d)]
-    curve = (1 - t) ** 3 * p[0] + 3 * t * (1 - t) ** 2 * p[1] + 3 * t**2 * (1 - t) * p[2] + t**3 * p[3]
-    return [(float(x), float(y)) for x, y in curve]
-
-
-def png(mask: NDArray[np.bool_]) -> str:
-    """Return a mask (H, W) as a grey PNG in base64."""
+def png(mask: NDArray[np.floating]) -> str:
+    """Return a mask (H, W) in [0, 1] as a grey PNG in base64."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     height, width = mask.shape
     rows = np.zeros((height, width + 1), np.uint8)
-    rows[:, 1:] = mask * np.uint8(255)
+    rows[:, 1:] = np.rint(np.clip(np.nan_to_num(mask), 0, 1) * 255)
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows.tobytes(), 9)) + chunk(b"IEND", b"")
     return base64.b64encode(b"\x89PNG\r\n\x1a\n" + body).decode()

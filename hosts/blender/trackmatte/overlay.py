@@ -74,7 +74,7 @@ def _draw() -> None:
     corners = [to_region(x, y, clip=False) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
     gpu.state.blend_set("ALPHA")
     frame = context.space_data.clip_user.frame_current
-    texture = _texture(clip.name, frame, scene.trackmatte.opacity)
+    texture = _texture(clip.name, frame, scene.trackmatte)
     if texture is not None:
         shader = gpu.shader.from_builtin("IMAGE" if bpy.app.version >= (4, 0, 0) else "2D_IMAGE")
         values = {"pos": corners, "texCoord": ((0, 0), (1, 0), (1, 1), (0, 1))}
@@ -86,22 +86,32 @@ def _draw() -> None:
     gpu.state.blend_set("NONE")
 
 
-def _texture(clip: str, frame: int, opacity: float) -> Any:
+def _texture(clip: str, frame: int, settings: Any) -> Any:
     import gpu
 
     mask = _masks.get((clip, frame))
     if mask is None:
         return None
+    look = (settings.view, settings.opacity)
     found = _textures.get((clip, frame))
-    if found is None or found[0] != opacity:
+    if found is None or found[0] != look:
         height, width = mask.shape
-        rgba = np.empty((height, width, 4), np.float32)
-        rgba[..., :3] = TINT
-        rgba[..., 3] = mask[::-1] * opacity
+        rgba = colours(mask, *look)[::-1]
         buffer = gpu.types.Buffer("FLOAT", height * width * 4, rgba.ravel())
-        found = (opacity, gpu.types.GPUTexture((width, height), format="RGBA16F", data=buffer))
+        found = (look, gpu.types.GPUTexture((width, height), format="RGBA16F", data=buffer))
         _textures[(clip, frame)] = found
     return found[1]
+
+
+def colours(mask: NDArray[np.float32], view: str, opacity: float) -> NDArray[np.float32]:
+    """Return what is drawn over the plate for a mask or matte (H, W): straight RGBA (H, W, 4)."""
+    rgba = np.ones((*mask.shape, 4), np.float32)
+    if view == "ALPHA":
+        rgba[..., :3] = mask[..., None]
+    else:
+        rgba[..., :3] = TINT
+        rgba[..., 3] = mask * opacity
+    return rgba
 
 
 def _prompts(frame: int, clip: Any, to_region: Any, gpu: Any, batch_for_shader: Any) -> None:

@@ -16,9 +16,9 @@ class TRACKMATTE_UL_objects(bpy.types.UIList):
     def draw_item(
         self, _context: Any, layout: Any, _data: Any, item: Any, _icon: Any, _active: Any, _name: Any
     ) -> None:
-        row = layout.row()
-        row.label(text=item.name, icon="OUTLINER_OB_ARMATURE" if item.lost else "MOD_MASK")
-        row.label(text=item.tracked or "not tracked")
+        row = layout.split(factor=0.6)
+        row.label(text=item.name, icon="ERROR" if item.lost else "MOD_MASK")
+        row.label(text=item.tracked or "new")
 
 
 class TRACKMATTE_UL_places(bpy.types.UIList):
@@ -35,9 +35,9 @@ class TRACKMATTE_UL_places(bpy.types.UIList):
         _name: Any,
         index: int,
     ) -> None:
-        row = layout.row()
+        row = layout.split(factor=0.25)
         row.operator("trackmatte.jump", text=f"{item.frame}", emboss=False).index = index
-        row.label(text=f"{item.doubt:.2f} {item.reasons}")
+        row.label(text=item.reasons)
 
 
 class _Tab:
@@ -95,7 +95,8 @@ class TRACKMATTE_PT_main(_Tab, bpy.types.Panel):
                 prefs.wrapped(layout, f"{begun.part:.0%} {begun.text}")
                 layout.operator("trackmatte.stop", icon="CANCEL")
         row = layout.row(align=True)
-        row.prop(context.scene.trackmatte, "overlay", toggle=True)
+        row.prop(context.scene.trackmatte, "overlay", text="", icon="OVERLAY", toggle=True)
+        row.prop(context.scene.trackmatte, "view", text="")
         row.prop(context.scene.trackmatte, "opacity", text="", slider=True)
         row.operator("trackmatte.show", text="", icon="FILE_REFRESH")
         if ops_run.message["text"]:

@@ -34,8 +34,8 @@ class TRACKMATTE_OT_find(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
             found = connect.installed()
-        except EngineError as e:
-            return _answer(self, context, [e.message], bad=True)
+        except (EngineError, OSError) as e:
+            return _answer(self, context, [str(e)], bad=True)
         preferences = get(context)
         if preferences is not None:
             preferences.python = found
@@ -51,8 +51,8 @@ class TRACKMATTE_OT_test(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
             lines = connect.describe(python(context))
-        except EngineError as e:
-            return _answer(self, context, [e.message], bad=True)
+        except (EngineError, OSError) as e:
+            return _answer(self, context, [str(e)], bad=True)
         return _answer(self, context, lines)
 
 

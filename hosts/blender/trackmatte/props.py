@@ -34,6 +34,11 @@ PRESETS = (
 _FILE = {"subtype": "FILE_PATH"}
 if bpy.app.version >= (4, 5, 0):
     _FILE["options"] = {"PATH_SUPPORTS_BLEND_RELATIVE"}
+VIEWS = (
+    ("MASK", "Mask", "The tracked mask as a tint on the clip"),
+    ("MATTE", "Matte", "The soft matte as a tint on the clip"),
+    ("ALPHA", "Alpha", "The matte itself, white on black"),
+)
 KINDS = (("POINT", "Point", ""), ("BOX", "Box", ""), ("MASK", "Mask", ""))
 
 
@@ -110,10 +115,19 @@ class TrackmatteClip(bpy.types.PropertyGroup):
     frame_out: IntProperty(name="Out", description="Last scene frame", default=100)
 
 
+def _view_changed(_scene: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    from . import ops_run
+
+    ops_run.show_again(context)
+
+
 class TrackmatteScene(bpy.types.PropertyGroup):
     """How a scene shows and uses mattes."""
 
-    overlay: BoolProperty(name="Overlay", description="Show the mask on the clip", default=True)
+    overlay: BoolProperty(name="Overlay", description="Show mask or matte on the clip", default=True)
+    view: EnumProperty(
+        name="View", description="What is shown on the clip", items=VIEWS, update=_view_changed
+    )
     opacity: FloatProperty(name="Opacity", default=0.5, min=0, max=1)
     blur: IntProperty(name="Blur", description="Background blur in pixels", default=24, min=0, max=512)
     background: PointerProperty(

@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import bpy
-import numpy as np
-from numpy.typing import NDArray
 
-from . import clips, overlay, sequence
+from . import clips, overlay, pictures, sequence
 from .trackmatte_client import paths
 from .work import Outcome
+
+UNSURE = 0.5
+"""Score of a selection below which the artist is told."""
 
 
 def load(context: bpy.types.Context, clip: Any, entry: Any) -> list[str]:
@@ -54,24 +53,12 @@ def check(context: bpy.types.Context, clip: Any, entry: Any) -> sequence.Report:
 def show(context: bpy.types.Context, clip: Any, outcome: Outcome) -> list[str]:
     """Take the mask of a frame over as the overlay's picture."""
     if outcome.overlay:
-        overlay.put(clip.name, context.scene.frame_current, pixels(outcome.overlay))
-    return [f"{s.object}: {s.share:.1%} of the picture, score {s.score:.2f}" for s in outcome.selected]
-
-
-def pixels(png: bytes) -> NDArray[np.float32]:
-    """Return a grey PNG as (H, W) in [0, 1], row 0 on top; Blender decodes it."""
-    with tempfile.TemporaryDirectory(prefix="trackmatte") as folder:
-        path = Path(folder) / "mask.png"
-        path.write_bytes(png)
-        image = bpy.data.images.load(str(path), check_existing=False)
-        try:
-            image.colorspace_settings.name = "Non-Color"
-            width, height = image.size
-            flat = np.empty(width * height * image.channels, np.float32)
-            image.pixels.foreach_get(flat)
-            return flat.reshape(height, width, -1)[::-1, :, 0].copy()
-        finally:
-            bpy.data.images.remove(image)
+        overlay.put(clip.name, context.scene.frame_current, pictures.decode(outcome.overlay))
+    said = []
+    for found in outcome.selected:
+        unsure = "" if found.score >= UNSURE else "; unsure: say more with Plus and Minus"
+        said.append(f"{found.object}: {found.share:.1%} of the picture{unsure}")
+    return said
 
 
 def redraw() -> None:

@@ -28,6 +28,8 @@ class Request:
     """Frames that Blender counts in a movie; 0 = a sequence, which may have gaps."""
     base: str
     """Absolute folder for new shots."""
+    grid: str | None = None
+    """Rate at which Blender shows a movie; None = a sequence, whose files are its frames."""
     shot: str = ""
     """Absolute path of the shot file, if there is one."""
     python: str = ""
@@ -41,6 +43,8 @@ class Request:
     direction: Literal["both", "forward", "backward"] = "both"
     frame: int = 0
     object: str = "subject"
+    matte: bool = False
+    """Whether the matte is to be shown, not the mask."""
     frames: tuple[int, ...] = ()
     """Whose masks are to be fetched for an outline."""
 
@@ -128,14 +132,15 @@ class Work:
 
     def _open(self, client: Client) -> m.ShotState:
         ask = self.request
-        like = m.CreateShot("", ask.clip, tracker=ask.tracker, refiner=ask.refiner, range=ask.range)
+        like = m.CreateShot(
+            "", ask.clip, tracker=ask.tracker, refiner=ask.refiner, range=ask.range, grid=ask.grid
+        )
         shot = shots.opened(client, ask.shot, like, ask.base, self.outcome.notes)
         if ask.length and abs(shot.clip.length - ask.length) > 1:
             raise EngineError(
                 "clip",
-                f"Blender counts {ask.length} frames in {shot.clip.path} and the file holds "
-                f"{shot.clip.length}: its frame rate varies, so mattes would drift; "
-                "convert it to a constant rate first",
+                f"Blender counts {ask.length} frames in {shot.clip.path} and the engine {shot.clip.length}: "
+                "press Reload in the clip's sidebar; if that does not help, convert it to an image sequence",
             )
         self.outcome.notes += shot.clip.notes
         whole = (shot.clip.first, shot.clip.last)
@@ -157,13 +162,17 @@ class Work:
     # what is asked for
 
     def _show(self, client: Client, shot: m.ShotState) -> None:
-        """Fetch the mask of one frame; a prompt on a frame not tracked yet shows what it selects."""
+        """Fetch the picture of one frame; a prompt on a frame not tracked yet shows what it selects."""
         ask = self.request
-        try:
-            self.outcome.overlay = client.mask(shot.shot, ask.frame, ask.object, OVERLAY_WIDTH)
-        except EngineError as e:
-            if e.code != "not_found":
-                raise
+        for fetch in (client.matte_image, client.mask) if ask.matte else (client.mask,):
+            try:
+                self.outcome.overlay = fetch(shot.shot, ask.frame, ask.object, OVERLAY_WIDTH)
+                break
+            except EngineError as e:
+                if e.code != "not_found":
+                    raise
+                if fetch == client.matte_image:
+                    self.outcome.notes.append("there is no matte of this frame yet: the mask is shown")
         prompt = ask.prompts.get((ask.object, ask.frame))
         if not self.outcome.overlay and prompt is not None:
             found = client.preview(

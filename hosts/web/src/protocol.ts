@@ -51,10 +51,12 @@ export interface CreateShot {
   readonly exclusive?: boolean;
   readonly steady?: number;
   readonly on_error?: "stop" | "skip";
+  readonly grid?: string | null;
 }
 
 export interface OpenShot {
   readonly path: string;
+  readonly grid?: string | null;
 }
 
 export interface ClipFacts {

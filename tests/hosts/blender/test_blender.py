@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests import media_maker
+from tests.counters import read_counter
 from tests.hosts.blender.conftest import ROOT, Chapter
+from tests.unit.test_media_frames import by_ffmpeg
+from trackmatte.shot import Shot
 
 FURBALL = ROOT / "sample_clips" / "furball"
 pytestmark = pytest.mark.timeout(300)
@@ -114,9 +121,140 @@ def test_two_clips_of_one_name_in_two_scenes(chapter: Chapter, tmp_path: Path) -
     assert found["theirs"] == [True, True]
     assert found["moved"] == ["plate-2.shot.json", "plate.shot.json"]
     assert found["moved check"] == ["FINISHED"]
+    # What a .blend from Windows says.
+    target = r"//trackmatte\plate.matte\plate_Füchsin.####.exr"
+    assert found["windows check"] == [target, ["FINISHED"]]
+    assert found["windows"] == [["FINISHED"], "//trackmatte/plate.shot.json"]
+    assert r"D:\plates\plate.1001.png is not there: find it with" in found["drive"]
     assert "plate.1001.png is not there: find it with" in found["lost"]
     assert found["cutout"] == [[0.2, 0.4, 0.8], 1.0, "closed_form"]
     assert found["renamed"] == ["//trackmatte/renamed.shot.json", "1001-1004"]
+
+
+def test_a_movie_of_varying_rate_goes_by_blenders_frames(
+    chapter: Chapter, movies: Callable[[str], Path], tmp_path: Path
+) -> None:
+    clip = shutil.copy(movies("vfr.mp4"), tmp_path / "vfr.mp4")
+    found = chapter("uneven", clip=str(clip))
+    rate = Fraction(found["fps"]).limit_denominator(1001)
+    shown = [read_counter(cv2.imread(str(p))) for p in sorted((tmp_path / "shown").iterdir())]
+    assert found["frames"] == [1, len(shown)]
+    assert len(shown) > 2 * media_maker.COUNT  # so that a mistake shows
+    theirs = by_ffmpeg(movies("vfr.mp4"), rate)
+    assert shown == theirs[: len(shown)]
+    with Shot.open(found["shot"]) as shot:
+        assert shot.clip.rate == rate
+        assert [read_counter(f.rgb) for f in shot.clip.frames(0, len(shown))] == shown
+    assert (found["prompt"], found["first"]) == (30, 0)
+    assert abs(found["last"] - (len(shown) - 1)) <= 1  # how long the last frame lasts is a guess
+    assert found["shots"] == ["vfr.shot.json"]
+    assert f"grid of {float(rate):g} fps" in found["notes"]
+
+
+def filled(spline: list[list[list[float]]]) -> NDArray[np.bool_]:
+    """Return what a closed mask spline encloses (360, 640), from its control points alone, by OpenCV."""
+    t = np.linspace(0, 1, 40, endpoint=False)[:, None]
+    ring = []
+    for here, there in zip(spline, spline[1:] + spline[:1], strict=True):
+        a, b, c, d = (np.array(p) for p in (here[0], here[2], there[1], there[0]))
+        ring.append((1 - t) ** 3 * a + 3 * t * (1 - t) ** 2 * b + 3 * t**2 * (1 - t) * c + t**3 * d)
+    at = np.concatenate(ring)
+    # A mask's positions are scaled by the longer side, y up.
+    pixels = np.stack([at[:, 0] * 640, 180 - (at[:, 1] - 0.5) * 640], axis=1) - 0.5
+    drawn = np.zeros((360, 640), np.uint8)
+    cv2.fillPoly(drawn, [np.rint(pixels * 256).astype(np.int32)], 1, shift=8)
+    return drawn > 0
+
+
+def test_masks_are_seen_corrected_and_handed_back(chapter: Chapter, tmp_path: Path) -> None:
+    clip = shutil.copy(FURBALL / "plate.mp4", tmp_path / "plate.mp4")
+    found = chapter("masks", clip=str(clip))
+    drawn = found["drawn"]
+    whole = drawn["whole"][0]
+    assert 0.2 < whole == drawn["no hole"][0]
+    for name in ("hole", "subtracted"):  # a quarter of it is cut out
+        assert drawn[name][0] == pytest.approx(0.75 * whole, rel=0.02)
+    assert drawn["feathered"][0] > 1.1 * whole
+    assert drawn["whole"][1] < 0.01
+    assert drawn["feathered"][1] > 0.05
+    assert drawn["parented at"] == pytest.approx(0.6, abs=0.005)
+    assert (drawn["scenes"], drawn["groups"]) == (1, 0)
+
+    # What the overlay shows is the mask, the matte as it was delivered, and the matte in white.
+    assert found["no matte"] == "there is no matte of this frame yet: the mask is shown"
+    assert found["kept"] == [False] * 3
+    mask, matte, alpha = (np.load(tmp_path / f"{n}.npy") for n in ("MASK", "MATTE", "ALPHA"))
+    delivered = np.load(tmp_path / "delivered.npy")
+    np.testing.assert_allclose(matte[..., 3], delivered / 2, atol=0.01)
+    np.testing.assert_allclose(alpha[..., 0], delivered, atol=0.01)
+    assert (alpha[..., 3] == 1).all()
+    assert np.abs(mask[..., 3] - matte[..., 3]).mean() > 0.003
+
+    # The engine has the very shape that was drawn, and carries it on.
+    engine, drawn = np.load(tmp_path / "13.npy") > 0.5, filled(found["spline"])
+    assert (engine & drawn).sum() / (engine | drawn).sum() > 0.99
+    assert found["moved"]["14"] > 0.03
+    assert found["jump"] == [["FINISHED"], found["places"][0][0] + 11, 0]
+
+
+def test_panels_in_every_state(chapter: Chapter) -> None:
+    found = chapter("panels", clip=str(FURBALL / "plate.mp4"))
+    assert found["no clip"]["main"] == ["Open a clip"]
+    assert [found["no clip"][n] for n in ("doubts", "comp", "mask", "settings")] == [["hidden"]] * 4
+    said = {state: list(chain(*parts.values())) for state, parts in found.items()}
+    assert "subject" in said["prompted"]
+    assert "subject" not in said["empty"]
+    assert {"21% track 5/24", "operator trackmatte.stop"} <= set(said["running"])
+    assert "operator trackmatte.stop" not in said["done"]
+    assert {"operator trackmatte.jump 7", "lost", "complete", "scene frame 1 shows file 0"} <= set(
+        said["done"]
+    )
+    assert {"prop colour", "prop frame_in"} & set(said["done"]) == {"prop frame_in"}
+    assert "/nowhere/python is" in " ".join(said["no engine"])
+    every = (
+        "add_mask add_marker object_add object_remove matte show doubts match check load to_mask find test"
+    )
+    shown = {s.split(" ")[1].removeprefix("trackmatte.") for s in said["done"] if s.startswith("operator ")}
+    assert {*every.split(), "comp", "track", "pick", "clear"} <= shown
+    settings = {"tracker", "refiner", "preset", "shot", "use_range", "python", "overlay", "view", "opacity"}
+    assert settings <= {s.removeprefix("prop ") for s in said["done"] if s.startswith("prop ")}
+
+
+def test_every_change_is_one_step_of_undo(chapter: Chapter, tmp_path: Path) -> None:
+    clip = shutil.copy(FURBALL / "plate.mp4", tmp_path / "plate.mp4")
+    found = chapter("undo", clip=str(clip))
+    assert len(found) == 18
+    for name, changed_undone_redone in found.items():
+        assert changed_undone_redone == [True] * 3, name
+
+
+def test_find_and_test_say_what_is_wrong(chapter: Chapter, tmp_path: Path) -> None:
+    found = chapter("buttons")
+    missing = "was not found; install it (pip install trackmatte) and run once: trackmatte serve --record"
+    gone = f"TRACKMATTE_PYTHON names {tmp_path}/gone/python, which is not there; install Trackmatte again"
+    said = {
+        "find nothing": missing,
+        "test nothing": missing,
+        "find gone": gone,
+        "test gone": gone,
+        "find recorded": f"names {tmp_path}/old/python, which is not there",
+        "test recorded": f"names {tmp_path}/old/python, which is not there",
+        "test plain": f"{tmp_path}/plain.txt is not there or cannot be run; press Find, or choose the Python",
+        "test other python": "No module named trackmatte; try it in a terminal: ",
+        "test ends": "the engine ended at once (1): it said nothing; try it in a terminal: /bin/false",
+        "test unreadable": "engine.json cannot be read (Is a directory)",
+        "test silent": "the engine did not answer within 0.5 seconds; ",
+        "test newer": "speaks protocol 99 and this plug-in 1; update the plug-in",
+    }
+    for name, words in said.items():
+        report, shown = found.pop(name)
+        assert report.startswith("Error: "), name
+        assert words in report, name
+        assert words in shown, name  # it stays in the preferences too
+    assert found.pop("find well") == ["", f"found {tmp_path}/engine-python"]
+    assert set(found) == {"test junk", "test program", "test well"}
+    for report, shown in found.values():
+        assert (report, shown[:9]) == ("", "engine 0.")
 
 
 def test_what_goes_wrong_is_a_report(chapter: Chapter, tmp_path: Path) -> None:
@@ -137,12 +275,13 @@ def test_what_goes_wrong_is_a_report(chapter: Chapter, tmp_path: Path) -> None:
         "old test": "update the engine",
         "no prompt": "add a point, box, scribble or mask first",
         "killed": "what was finished is kept, so run the job again",
+        "frozen": "an engine is running already at ",
         "in out": "In (5) lies behind Out (2)",
     }
     for name, words in said.items():
         assert found[name].startswith("Error: "), name
         assert words in found[name], name
-    for name in ("find", "test", "after", "stopped"):
+    for name in ("find", "test", "after", "thawed", "stopped"):
         assert found[name] == ["FINISHED"], name
     assert found["found"] == str(tmp_path / "engine-python")
     assert found["said"].startswith("engine 0.")
