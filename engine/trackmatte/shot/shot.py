@@ -22,10 +22,12 @@ from trackmatte.shot.delivering import Look, coloured, conflicts, deliver
 from trackmatte.shot.plan import Job
 from trackmatte.shot.prompts import merge
 from trackmatte.shot.refining import Hair, read_mask, refine_frames
+from trackmatte.shot.selecting import AUTO, choose
 from trackmatte.shot.status import ObjectStatus, object_status
 from trackmatte.shot.steadying import steady_frames
 from trackmatte.shot.tracking import Direction, TrackRun
 from trackmatte.trackers import TRACKERS, Arrays, Tracker
+from trackmatte.trackers.flow_scale import to_working
 from trackmatte.writers import Writer
 from trackmatte.writers.presets import Preset, preset_named
 
@@ -54,19 +56,19 @@ class Shot(ShotBook):
             raise ShotError(f"frame {prompt.frame} of {obj!r} is locked; unlock it before you correct it")
         old = None if replace else self.prompts.find(prompt.frame, obj)
         whole, tracker = self.whole(prompt, replace=replace), self._tracker()
-        corrects = prompt.selects and prompt.mask is None and prompt.box is None and not replace
+        corrects = self._corrects(prompt, replace=replace)
         corrects &= bool(self._memories(obj)) if old else whole is not prompt
         said, prompt = whole if old else prompt, whole
         if not prompt.selects:
             mask = _nothing(index, obj)
-        elif corrects and tracker.carries:
+        elif corrects and tracker.carries and self.selector(whole).name == AUTO:
             # The mask that was seen is in the prompt for other trackers; this one sees it for itself.
             TrackRun(
                 self.clip, self.cache, tracker, [self._job(obj, tracker, set())], between=self.keys.between
             ).replay(obj, index)
             mask = tracker.prompt(self.clip[index], dataclass_replace(said, mask=None))
         else:
-            mask = tracker.prompt(self.clip[index], prompt)
+            mask = tracker.prompt(self.clip[index], self.given(prompt))
         if mask.binary.all() and mask.logits.size > 1:
             raise PromptError(
                 f"the prompt on frame {prompt.frame} selects the whole picture as {obj!r}; leave some "
@@ -81,9 +83,38 @@ class Shot(ShotBook):
         """Return a prompt as `add` takes it: on top of what was said there, or of the mask it corrects."""
         old = self.prompts.find(prompt.frame, prompt.object)
         if old is not None and not replace:
-            return merge(self.prompts.load(old), prompt)
-        corrects = prompt.selects and prompt.mask is None and prompt.box is None and not replace
-        return self._seen(prompt) if corrects else prompt
+            whole = merge(self.prompts.load(old), prompt)
+            # What starts from marks alone starts afresh, whatever mask there was.
+            fresh = prompt.marked and prompt.mask is None and not self.selector(whole).mask
+            return dataclass_replace(whole, mask=None) if fresh else whole
+        return self._seen(prompt) if self._corrects(prompt, replace=replace) else prompt
+
+    def _corrects(self, prompt: Prompt, *, replace: bool) -> bool:
+        """Whether a prompt is about the mask that is seen on its frame, and not the first word there."""
+        more = prompt.marked and prompt.mask is None and prompt.box is None and not replace
+        return more and self.selector(prompt).mask
+
+    def given(self, prompt: Prompt) -> Prompt:
+        """Return a whole prompt as the tracker takes it: the mask that its selector makes of the marks.
+
+        The selector works at the embedded tracker's scale, so that its cost is bounded; what it found is kept
+        in the cache.
+
+        Raises
+        ------
+        PromptError : the prompt contradicts itself, lacks what the selector needs, or selects nothing.
+        """
+        selector = self.selector(prompt)
+        if selector.name == AUTO or not prompt.marked:
+            return prompt
+        key = self.prompts.selection_key(prompt, self.keys.seen)
+        found = self.cache.read("select", prompt.object, prompt.frame)
+        if found is None or found[1].get("key") != key:
+            frame = self.clip[self._index_of(prompt.frame)]
+            alpha = choose(selector.name, to_working(frame.display()), prompt).alpha
+            self.cache.write("select", prompt.object, prompt.frame, alpha, {"key": key})
+            found = alpha, {}
+        return Prompt(prompt.frame, prompt.object, mask=found[0])
 
     def track(
         self, frames: tuple[int, int] | None = None, *, direction: Direction = "both", fresh: bool = False
@@ -235,7 +266,7 @@ class Shot(ShotBook):
         return Job(
             obj,
             {self._index[n]: key for n, key in keys.items()},
-            {self._index[p.frame]: p for p in self.prompts.of(obj) if p.selects},
+            {self._index[p.frame]: self.given(p) for p in self.prompts.of(obj) if p.selects},
             self._memories(obj),
             frozenset(self._index[n] for n in stale),
             # What carries memories over a prompt depends on all that came before, by design.
