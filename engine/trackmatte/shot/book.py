@@ -149,7 +149,7 @@ class ShotBook:
             if doc.range is not None:
                 shot.set_range(*doc.range)
             for prompt in doc.prompts:
-                shot._index_of(prompt.frame)
+                shot.index_of(prompt.frame)
                 shot.prompts.load(prompt)
         except BaseException:
             shot.close()
@@ -346,7 +346,7 @@ class ShotBook:
         if not left:
             del self.doc.locked[obj]
 
-    def _index_of(self, number: int) -> int:
+    def index_of(self, number: int) -> int:
         """Return the index of a source frame number."""
         if number not in self._index:
             low, high = self.clip.numbers[0], self.clip.numbers[-1]

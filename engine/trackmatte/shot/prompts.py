@@ -163,7 +163,7 @@ class PromptBook:
 
     def selection_key(self, prompt: Prompt, seen: list[str]) -> str:
         """Return the hash of what a named selector makes of a prompt, on a clip seen as ``seen`` says."""
-        mask = "" if prompt.mask is None else hashlib.sha256(np.ascontiguousarray(prompt.mask)).hexdigest()
+        mask = "" if prompt.mask is None else hashlib.sha256(prompt.mask.tobytes()).hexdigest()
         entry = to_doc(prompt, None)
         strokes = [msgspec.structs.astuple(s) for s in entry.scribbles if s.mode != "hair"]
         said = entry.frame, entry.points, entry.box, mask, strokes

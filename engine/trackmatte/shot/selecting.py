@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackmatte.errors import PromptError, UsageError
+from trackmatte.frame import Frame
 from trackmatte.prompt import Prompt
 from trackmatte.refiners.trimap import bayes_trimap, solve_trimap
 from trackmatte.select.border import border_matte
 from trackmatte.select.methods import select_with, sides
 from trackmatte.select.raster import draw_seeds
 from trackmatte.select.seeded import need_both
+from trackmatte.trackers.flow_scale import resize_map, to_working
 
 F32 = NDArray[np.float32]
 Rgb = NDArray[np.uint8]
@@ -44,6 +46,10 @@ class Selector:
     """Whether it takes polygons."""
     soft: bool = False
     """Whether its mask has soft edges."""
+
+    def works_on(self, prompt: Prompt) -> bool:
+        """Whether it has a part in what a prompt selects: the tracker takes a bare mask as it is."""
+        return self.name != AUTO and prompt.marked
 
 
 SELECTORS = {
@@ -141,6 +147,24 @@ def choose(name: str, rgb: Rgb, prompt: Prompt) -> Chosen:
     selector_named(name)
     found = select_with(name, rgb, prompt)
     return Chosen((found.logits > 0).astype(np.float32), found.energies)
+
+
+def as_mask(selector: Selector, frame: Frame, prompt: Prompt) -> Prompt:
+    """Return a prompt as a tracker takes it: with the mask that the selector makes of the marks.
+
+    The selector works at the embedded tracker's scale, so that its cost is bounded.
+
+    Raises
+    ------
+    PromptError : see `choose`.
+    """
+    if not selector.works_on(prompt):
+        return prompt
+    rgb = to_working(frame.display())
+    if prompt.mask is not None:
+        mask = resize_map(prompt.mask.astype(np.float32), rgb.shape[:2])
+        prompt = replace(prompt, mask=mask)
+    return Prompt(prompt.frame, prompt.object, mask=choose(selector.name, rgb, prompt).alpha)
 
 
 _MATTES: dict[str, Callable[[Rgb, F32], NDArray[np.floating]]] = {

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from trackmatte.errors import PromptError, ShotError, UsageError
+from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.matte import Matte
 from trackmatte.progress import Progress
@@ -22,12 +23,11 @@ from trackmatte.shot.delivering import Look, coloured, conflicts, deliver
 from trackmatte.shot.plan import Job
 from trackmatte.shot.prompts import merge
 from trackmatte.shot.refining import Hair, read_mask, refine_frames
-from trackmatte.shot.selecting import AUTO, choose
+from trackmatte.shot.selecting import AUTO, as_mask
 from trackmatte.shot.status import ObjectStatus, object_status
 from trackmatte.shot.steadying import steady_frames
 from trackmatte.shot.tracking import Direction, TrackRun
 from trackmatte.trackers import TRACKERS, Arrays, Tracker
-from trackmatte.trackers.flow_scale import to_working
 from trackmatte.writers import Writer
 from trackmatte.writers.presets import Preset, preset_named
 
@@ -51,7 +51,7 @@ class Shot(ShotBook):
         PromptError : the frame is not in the clip, or the prompt contradicts itself or selects nothing.
         ShotError : the frame is locked.
         """
-        index, obj = self._index_of(prompt.frame), prompt.object
+        index, obj = self.index_of(prompt.frame), prompt.object
         if prompt.selects and prompt.frame in self._locked(obj):
             raise ShotError(f"frame {prompt.frame} of {obj!r} is locked; unlock it before you correct it")
         old = None if replace else self.prompts.find(prompt.frame, obj)
@@ -94,27 +94,30 @@ class Shot(ShotBook):
         more = prompt.marked and prompt.mask is None and prompt.box is None and not replace
         return more and self.selector(prompt).mask
 
-    def given(self, prompt: Prompt) -> Prompt:
+    def given(self, prompt: Prompt, frame: Frame | None = None) -> Prompt:
         """Return a whole prompt as the tracker takes it: the mask that its selector makes of the marks.
 
-        The selector works at the embedded tracker's scale, so that its cost is bounded; what it found is kept
-        in the cache.
+        What a selector found is kept in the cache.
+
+        Parameters
+        ----------
+        frame : the prompt's, where it is at hand.
 
         Raises
         ------
         PromptError : the prompt contradicts itself, lacks what the selector needs, or selects nothing.
         """
         selector = self.selector(prompt)
-        if selector.name == AUTO or not prompt.marked:
+        if not selector.works_on(prompt):
             return prompt
         key = self.prompts.selection_key(prompt, self.keys.seen)
         found = self.cache.read("select", prompt.object, prompt.frame)
-        if found is None or found[1].get("key") != key:
-            frame = self.clip[self._index_of(prompt.frame)]
-            alpha = choose(selector.name, to_working(frame.display()), prompt).alpha
-            self.cache.write("select", prompt.object, prompt.frame, alpha, {"key": key})
-            found = alpha, {}
-        return Prompt(prompt.frame, prompt.object, mask=found[0])
+        if found is not None and found[1].get("key") == key:
+            return Prompt(prompt.frame, prompt.object, mask=found[0])
+        given = as_mask(selector, frame or self.clip[self.index_of(prompt.frame)], prompt)
+        assert given.mask is not None
+        self.cache.write("select", prompt.object, prompt.frame, given.mask, {"key": key})
+        return given
 
     def track(
         self, frames: tuple[int, int] | None = None, *, direction: Direction = "both", fresh: bool = False
