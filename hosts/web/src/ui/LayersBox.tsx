@@ -20,7 +20,7 @@ function Ask() {
     <>
       <div class="pair">
         <label class="count">Layers <input
-          type="number" min={FEWEST} max={MOST} value={layerCount.value}
+          type="number" aria-label="How many layers" min={FEWEST} max={MOST} value={layerCount.value}
           onChange={(e) => (layerCount.value = Math.min(MOST, Math.max(FEWEST, Math.round(e.currentTarget.valueAsNumber) || layerCount.value)))}
         /></label>
         <button type="button" disabled={busy || !shot.value} title={`${keyOf("layers")}`} onClick={() => run("layers")}>{busy ? "Splitting ..." : "Split frame"}</button>
