@@ -12,6 +12,8 @@ from trackmatte.errors import PromptError
 
 Label = Literal[0, 1]
 """1 = subject, 0 = background."""
+Polygon = tuple[tuple[float, float], ...]
+"""(x, y) vertices in [0, 1], origin top-left, y down; closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,11 @@ class Prompt:
     mask: NDArray[Any] | None = field(default=None, repr=False)
     """(H, W) bool or float in [0, 1], an explicit mask at any resolution of the frame's aspect."""
     scribbles: tuple[Scribble, ...] = ()
+    select: str | None = None
+    """Name of the selector that makes a mask of it; None = the shot's."""
+    polygons: tuple[Polygon, ...] = ()
+    """Outlines of the subject, even-odd, as the artist moved their vertices: soft constraints of the
+    selectors that edit boundaries. More marks say more than they do, so saying more drops them."""
 
     def __post_init__(self) -> None:
         if not self.object.strip():
@@ -87,6 +94,13 @@ class Prompt:
                     f"the box on frame {self.frame} is empty ({b.x0:g},{b.y0:g} to {b.x1:g},{b.y1:g}); "
                     "give left, top, right, bottom"
                 )
+        for polygon in self.polygons:
+            if len(polygon) < 3:
+                raise PromptError(
+                    f"a polygon on frame {self.frame} has {len(polygon)} vertices; give three or more"
+                )
+            for x, y in polygon:
+                self._inside("vertex", x, y)
         if self.mask is not None and (self.mask.ndim != 2 or self.mask.size == 0):
             raise PromptError(
                 f"the mask on frame {self.frame} has shape {self.mask.shape}; it must be (height, width)"
@@ -102,6 +116,10 @@ class Prompt:
     @property
     def selects(self) -> bool:
         """Whether it says anything about where the subject is (a hair brush alone does not)."""
-        return bool(
-            self.points or self.box or self.mask is not None or any(s.mode != "hair" for s in self.scribbles)
-        )
+        return self.marked or self.mask is not None
+
+    @property
+    def marked(self) -> bool:
+        """Whether it says more about where the subject is than its mask does."""
+        hinted = any(s.mode != "hair" for s in self.scribbles)
+        return bool(self.points or self.box or self.polygons or hinted)

@@ -120,6 +120,25 @@ class Client:
         """Let an object's frames be recomputed."""
         return self._ask("unlock", m.ShotState, m.LockFrames(revision, obj, frames), shot=shot)
 
+    def layers(self, shot: str, request: m.MakeLayers) -> m.JobState:
+        """Start a job that splits a frame into soft layers."""
+        return self._ask("layers", m.JobState, request, shot=shot)
+
+    def layer_image(self, shot: str, number: int, layer: int, width: int = 960) -> bytes:
+        """Return a layer of a frame that was split as a grey PNG."""
+        return self._bytes("layer_image", shot, number, {"layer": layer, "width": width})
+
+    def pick_layers(
+        self, shot: str, revision: int, frame: int, layers: tuple[int, ...], obj: str = "subject"
+    ) -> m.Prompted:
+        """Make layers of a frame the mask of an object there."""
+        request = m.PickLayers(revision, frame, layers, obj)
+        return self._ask("pick_layers", m.Prompted, request, shot=shot, timeout=SLOW)
+
+    def set_methods(self, shot: str, request: m.SetMethods) -> m.ShotState:
+        """Set the selector and the refiner."""
+        return self._ask("set_methods", m.ShotState, request, shot=shot)
+
     def set_range(self, shot: str, revision: int, frames: m.Span | None) -> m.ShotState:
         """Set in and out; None = the whole clip."""
         return self._ask("set_range", m.ShotState, m.SetRange(revision, frames), shot=shot)

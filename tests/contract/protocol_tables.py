@@ -11,7 +11,7 @@ import inspect
 import json
 from types import ModuleType
 
-from trackmatte_client.protocol import events, messages
+from trackmatte_client.protocol import events, messages, prompts
 from trackmatte_client.protocol import messages as m
 from trackmatte_client.protocol.operations import EXIT, OPERATIONS, SMALL, STATUS, Operation
 
@@ -30,6 +30,9 @@ EXAMPLES: dict[type | None, object] = {
         m.EditObject(1795395859099, "hero"),
         m.LockFrames(1795395859099, "hero", (1001, 1012)),
         m.SetRange(1795395859099, (1005, 1040)),
+        m.SetMethods(1795395859099, select="lazy", refiner="bayesian"),
+        m.MakeLayers(1001, count=4),
+        m.PickLayers(1795395859099, 1001, (1, 3), "hero"),
         m.Edit(1795395859099),
         m.TrackFrames(direction="forward"),
         m.MatteFrames(),
@@ -127,9 +130,11 @@ def errors() -> str:
 def tables() -> str:
     """Everything below the marker."""
     parts = ["## Errors", errors(), "## Operations", *(operation(o) for o in OPERATIONS.values())]
-    for title, module in (("## Messages", messages), ("## Events", events)):
-        said = meanings(module)
-        parts += [title, *(message(c, said[c.__name__]) for c in classes(module))]
+    for title, modules in (("## Messages", (prompts, messages)), ("## Events", (events,))):
+        parts.append(title)
+        for module in modules:
+            said = meanings(module)
+            parts += [message(c, said[c.__name__]) for c in classes(module)]
     return "\n\n".join(parts) + "\n"
 
 

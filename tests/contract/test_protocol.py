@@ -20,7 +20,7 @@ from trackmatte.server import wire
 from trackmatte.server.handlers import HANDLERS
 from trackmatte.server.refusal import CODES, Refusal
 from trackmatte_client import Client, EngineError
-from trackmatte_client.protocol import events, messages
+from trackmatte_client.protocol import events, messages, prompts
 from trackmatte_client.protocol import messages as m
 from trackmatte_client.protocol.operations import EXIT, LARGE, OPERATIONS, SMALL, STATUS
 
@@ -64,7 +64,7 @@ def test_every_link_of_the_page_has_a_target() -> None:
 
 
 def _all() -> list[type]:
-    return protocol_tables.classes(messages) + protocol_tables.classes(events)
+    return [c for module in (prompts, messages, events) for c in protocol_tables.classes(module)]
 
 
 def test_every_operation_has_a_handler_a_method_of_the_client_and_known_errors() -> None:

@@ -99,7 +99,7 @@ def test_sam2_features_are_taken(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="torch is not installed")
     pytest.importorskip("sam2", reason="sam2 is not installed")
     from tests import micro
-    from trackmatte.cli.layers import encoded
+    from trackmatte.shot.layering import encoded
     from trackmatte.trackers.sam2 import SAM2Tracker
 
     rgb = np.rint(picture()[0] * 255).astype(np.uint8)

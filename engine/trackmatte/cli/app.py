@@ -34,6 +34,7 @@ from trackmatte.cli.options import (
     RangeOption,
     RefinerOption,
     Scribbles,
+    SelectOption,
     Settings,
     ShotFile,
     Steady,
@@ -121,6 +122,7 @@ def matte(
     obj: ObjectOption = "subject",
     tracker: TrackerOption = "auto",
     settings: Settings = [],  # noqa: B006
+    select: SelectOption = None,
     refiner: RefinerOption = "auto",
     steady: Steady = 0.0,
     frames: RangeOption = None,
@@ -147,6 +149,7 @@ def matte(
         tracker=tracker,
         refiner=refiner,
         settings=settings,
+        select=select,
         frames=frames,
         input_colorspace=input_colorspace,
         handles=handles,
@@ -216,6 +219,7 @@ def track(
     fresh: Annotated[
         bool, Parameter(negative="", help="Recompute up-to-date masks as well, but no locked ones.")
     ] = False,
+    select: SelectOption = None,
     no_space_check: NoSpaceCheck = False,
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
@@ -223,6 +227,9 @@ def track(
     span = parse_range(frames) if frames else None
     with Shot.open(shot) as opened:
         opened.cache.space_check = not no_space_check
+        if select is not None:
+            opened.set_methods(select)
+            opened.save()
         run_track(opened, talk.report(), span, direction, fresh=fresh)
 
 

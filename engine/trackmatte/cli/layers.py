@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -14,22 +14,21 @@ from cyclopts.validators import Number
 from numpy.typing import NDArray
 
 from trackmatte.cli.options import InputColorspace, Overwrite, Settings, Talk, parse_settings
-from trackmatte.cli.report import Report
 from trackmatte.errors import OutputError, UsageError
 from trackmatte.files import write_image
 from trackmatte.media import FrameSource, open_clip
-from trackmatte.picture import Picture
 from trackmatte.preview import CELL, grey
 from trackmatte.refiners.pipeline import filled
-from trackmatte.select.layers import Making, soft_layers
 from trackmatte.shot import SUFFIX, Shot
 from trackmatte.shot.exporting import check_writable, clip_stem
-from trackmatte.trackers import TRACKERS
-from trackmatte.trackers.choose import choose_tracker
-from trackmatte.writers import WRITERS, Delivery
-
-if TYPE_CHECKING:
-    from trackmatte.trackers.sam2 import SAM2Tracker
+from trackmatte.shot.layering import (
+    MOST,
+    Features,
+    choose_features,
+    frame_layers,
+    layer_picture,
+    layer_writer,
+)
 
 F32 = NDArray[np.float32]
 
@@ -43,10 +42,10 @@ def layers(
         int | None, Parameter(name="--frame", help="Source number of the frame; the first unless given.")
     ] = None,
     count: Annotated[
-        int, Parameter(name="--count", validator=Number(gte=1, lte=40), help="How many layers.")
+        int, Parameter(name="--count", validator=Number(gte=1, lte=MOST), help="How many layers.")
     ] = 5,
     features: Annotated[
-        Literal["auto", "sam2", "plain"],
+        Features,
         Parameter(
             name="--features",
             help="What says which places belong together: SAM 2's encoder (needs weights), plain colours, "
@@ -80,17 +79,16 @@ def layers(
                 f"{clip} has no frame {wanted}; there are {source.numbers[0]} to {source.numbers[-1]}"
             )
         plate = source[source.numbers.index(wanted)]
-        delivery = Delivery(out, f"{stem}_layers", source.padding, source.rate, overwrite, holds="layers")
-    with WRITERS.get("exr")(delivery) as writer:
-        if busy := writer.conflicts({wanted: ""}):
-            raise OutputError(f"{busy[0]} exists; choose another folder or add --overwrite")
-        shown = plate.colour.display(filled(plate.rgb))
-        found = soft_layers(shown, _features(features, bare, shown, report), Making(count=count))
-        names = tuple(f"layer{i + 1:02d}.A" for i in range(count))
-        writer.write(Picture(wanted, found, names))
+        kind, why = choose_features(features)
+        if features == "auto":
+            report.note(f"features: {kind}, because {why}")
+        with layer_writer(out, stem, source, wanted, overwrite=overwrite) as writer:
+            found = frame_layers(plate, count, kind, bare)
+            writer.write(layer_picture(wanted, found))
     report.event("written", pattern=writer.target, frames=[wanted])
     report.say(f"wrote {writer.target} {wanted}")
     if sheet is not None:
+        shown = plate.colour.display(filled(plate.rgb))
         write_image(sheet, layer_sheet(shown, found), {"oiio:ColorSpace": "sRGB"}, "uint8")
         report.event("written", file=str(sheet))
         report.say(f"wrote {sheet}")
@@ -107,28 +105,6 @@ def _opened(clip: str, colorspace: str | None) -> Iterator[tuple[FrameSource, st
         raise UsageError("a shot file says itself what its plate's values mean; leave out --input-colorspace")
     with Shot.open(Path(clip)) as shot:
         yield shot.clip, Path(clip).name.removesuffix(SUFFIX)
-
-
-def _features(kind: str, settings: dict[str, Any], shown: NDArray[np.uint8], report: Report) -> F32 | None:
-    """Return SAM 2's features of a frame, (h, w, 256), or None for the weight-free ones."""
-    if kind == "auto":
-        tracker, why = choose_tracker()
-        kind = "sam2" if tracker == "sam2" else "plain"
-        report.note(f"features: {kind}, because {why}")
-    if kind == "plain":
-        if settings:
-            raise UsageError(f"plain features have no setting {min(settings)!r}; those of sam2 have")
-        return None
-    tracker_class = cast("type[SAM2Tracker]", TRACKERS.get("sam2"))
-    return encoded(tracker_class(**tracker_class.settle(settings)), shown)
-
-
-def encoded(tracker: SAM2Tracker, shown: NDArray[np.uint8]) -> F32:
-    """Return the coarsest features, (h, w, c) float32, that SAM 2's encoder gives for an sRGB picture."""
-    features = tracker.model.encode(tracker.model.prepare(shown))
-    coarse = features.maps[-1]
-    h, w = features.sizes[-1]
-    return np.asarray(coarse.float().cpu().numpy()[:, 0].reshape(h, w, -1), np.float32)
 
 
 def layer_sheet(shown: NDArray[np.uint8], found: F32) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from cyclopts.validators import Number
 
 from trackmatte.cli.report import Report
 from trackmatte.errors import UsageError
+from trackmatte.shot.selecting import SELECTORS
 
 WHO = Group("The subject", sort_key=1)
 HOW = Group("How", sort_key=2)
@@ -75,6 +76,15 @@ TrackerOption = Annotated[
         name="--tracker",
         group=HOW,
         help="sam2 (needs weights: trackmatte weights), flow (needs none), or auto: sam2 where it can run.",
+    ),
+]
+SelectOption = Annotated[
+    str | None,
+    Parameter(
+        name="--select",
+        group=HOW,
+        metavar="METHOD",
+        help=f"What makes a mask of marks: {', '.join(SELECTORS)}. auto, unless given, is the tracker's own.",
     ),
 ]
 Settings = Annotated[

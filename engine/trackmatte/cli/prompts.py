@@ -7,6 +7,7 @@ from pathlib import Path
 from trackmatte.errors import UsageError
 from trackmatte.prompt import Box, Label, Point, Prompt, Scribble
 from trackmatte.shot.prompts import read_mask_image
+from trackmatte.shot.selecting import selector_named
 
 KINDS: dict[str, tuple[Label, str]] = {
     "fg": (1, "hint"),
@@ -26,6 +27,7 @@ def parse_prompt(
     box: str | None,
     scribble: list[str],
     mask: Path | None,
+    select: str | None = None,
 ) -> Prompt:
     """Build a prompt from option values; see ``trackmatte matte --help`` for their form.
 
@@ -35,7 +37,7 @@ def parse_prompt(
 
     Raises
     ------
-    UsageError : a value is not of the documented form.
+    UsageError : a value is not of the documented form, or there is no such selector.
     PromptError : a position lies outside the frame, or the mask does not fit.
     """
     return Prompt(
@@ -45,6 +47,7 @@ def parse_prompt(
         box=_box(box, size) if box else None,
         mask=read_mask_image(mask, size) if mask else None,
         scribbles=tuple(_scribble(s, size) for s in scribble),
+        select=select and selector_named(select).name,
     )
 
 

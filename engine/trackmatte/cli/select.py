@@ -8,6 +8,7 @@ from typing import Annotated
 import cv2
 import numpy as np
 from cyclopts import Parameter
+from numpy.typing import NDArray
 
 from trackmatte.cli.options import (
     BoxOption,
@@ -23,7 +24,7 @@ from trackmatte.errors import OutputError, PromptError, UsageError
 from trackmatte.files import write_bytes
 from trackmatte.media import open_clip
 from trackmatte.select.border import border_matte
-from trackmatte.select.methods import METHODS, select_with
+from trackmatte.shot.selecting import AUTO, SELECTORS, choose, selector_named
 
 
 def select(
@@ -31,20 +32,20 @@ def select(
     /,
     *,
     out: Annotated[Path, Parameter(name="--out", help="PNG file for the mask.")],
-    method: Annotated[str, Parameter(help=f"How: {', '.join(METHODS)}.")] = "auto",
+    method: Annotated[str, Parameter(help=f"How: {', '.join(SELECTORS)}.")] = AUTO,
     frame: Annotated[int | None, Parameter(help="Source frame number; default the first.")] = None,
     point: Points = [],  # noqa: B006 (cyclopts copies defaults)
     box: BoxOption = None,
     scribble: Scribbles = [],  # noqa: B006
     mask: MaskOption = None,
     border: Annotated[
-        bool, Parameter(negative=(), help="Border matting: soft alpha along the contour, 16 bits.")
+        bool, Parameter(negative=(), help="Border matting of any method: soft alpha along the contour.")
     ] = False,
     input_colorspace: InputColorspace = None,
     overwrite: Overwrite = False,
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
-    """Select a subject on one frame and write its mask, without tracking."""
+    """Select a subject on one frame and write its mask, without tracking; soft masks have 16 bits."""
     report = talk.report()
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out {out} must end in .png")
@@ -64,11 +65,14 @@ def select(
         if not prompt.selects:
             raise PromptError("nothing says where the subject is; give --box, --point, --scribble or --mask")
         rgb = plate.display()
-    found = select_with(method, rgb, prompt)
-    labels = found.logits > 0
-    picture = labels.astype(np.uint8) * 255
+    found = choose(method, rgb, prompt)
+    labels, alpha = found.labels, found.alpha
     if border:
-        picture = np.rint(border_matte(rgb, labels) * 65535).astype(np.uint16)
+        alpha = border_matte(rgb, labels)
+    if border or selector_named(method).soft:
+        picture: NDArray[np.generic] = np.rint(alpha * 65535).astype(np.uint16)
+    else:
+        picture = labels.astype(np.uint8) * 255
     write_bytes(out, cv2.imencode(".png", picture)[1].tobytes())
     report.event("written", file=str(out))
     report.say(f"wrote {out}: {labels.mean():.1%} of frame {plate.number}")

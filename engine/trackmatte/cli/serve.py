@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from cyclopts import Parameter
 
-from trackmatte.cli.options import Clip, RefinerOption, Talk, TrackerOption
+from trackmatte.cli.options import Clip, RefinerOption, SelectOption, Talk, TrackerOption
 from trackmatte.cli.report import Report
 from trackmatte.cli.work import new_shot
 from trackmatte.errors import MissingPartError, UsageError
@@ -67,6 +67,7 @@ def web(
     ] = None,
     tracker: TrackerOption = "auto",
     refiner: RefinerOption = "auto",
+    select: SelectOption = None,
     port: Port = 0,
     idle: Idle = 900.0,
     browser: Annotated[bool, Parameter(name="--browser", help="Open the page in a browser.")] = True,
@@ -80,7 +81,7 @@ def web(
     report = talk.report()
     if not (WEB / "index.html").is_file():
         raise MissingPartError("this installation has no web page; install Trackmatte from its wheel")
-    path = shot_file(clip, shot, report, tracker=tracker, refiner=refiner)
+    path = shot_file(clip, shot, report, tracker=tracker, refiner=refiner, select=select)
 
     def show(at: Running) -> None:
         # The fragment stays in the browser: no request and no log ever holds the token.
@@ -99,7 +100,9 @@ def web(
         report.say("ended")
 
 
-def shot_file(clip: str, shot: Path | None, report: Report, *, tracker: str, refiner: str) -> Path:
+def shot_file(
+    clip: str, shot: Path | None, report: Report, *, tracker: str, refiner: str, select: str | None
+) -> Path:
     """Return the absolute path of the clip's shot file, made if it is not there.
 
     Raises
@@ -120,6 +123,7 @@ def shot_file(clip: str, shot: Path | None, report: Report, *, tracker: str, ref
         tracker=tracker,
         refiner=refiner,
         settings=[],
+        select=select,
         frames=None,
         input_colorspace=None,
         handles=0,

@@ -22,6 +22,7 @@ from trackmatte.cli.options import (
     RangeOption,
     RefinerOption,
     Scribbles,
+    SelectOption,
     Settings,
     ShotFile,
     Steady,
@@ -33,6 +34,7 @@ from trackmatte.cli.prompts import parse_prompt
 from trackmatte.cli.work import new_shot, spans, tell_handles
 from trackmatte.errors import PromptError
 from trackmatte.shot import Shot
+from trackmatte.shot.selecting import AUTO
 
 app = App(name="shot", help="Make, change and show a shot: what is said about a clip, and what was computed.")
 
@@ -48,6 +50,7 @@ def new(
     tracker: TrackerOption = "auto",
     refiner: RefinerOption = "auto",
     settings: Settings = [],  # noqa: B006
+    select: SelectOption = None,
     frames: RangeOption = None,
     handles: Handles = 0,
     grid: Grid = None,
@@ -66,6 +69,7 @@ def new(
         tracker=tracker,
         refiner=refiner,
         settings=settings,
+        select=select,
         frames=frames,
         input_colorspace=input_colorspace,
         handles=handles,
@@ -91,6 +95,7 @@ def add(
     mask: MaskOption = None,
     frame: FrameOption = None,
     obj: ObjectOption = "subject",
+    select: SelectOption = None,
     replace: Annotated[
         bool, Parameter(name="--replace", negative="", help="Forget what was said about it on that frame.")
     ] = False,
@@ -101,7 +106,14 @@ def add(
     with Shot.open(shot) as opened:
         number = frame if frame is not None else opened.numbers(handles=False)[0]
         prompt = parse_prompt(
-            number, obj, opened.clip.size, point=point, box=box, scribble=scribble, mask=mask
+            number,
+            obj,
+            opened.clip.size,
+            point=point,
+            box=box,
+            scribble=scribble,
+            mask=mask,
+            select=select,
         )
         if not (prompt.selects or prompt.scribbles):
             raise PromptError("nothing was said; give --point, --box, --scribble or --mask")
@@ -185,6 +197,8 @@ def show(shot: ShotFile, /, *, talk: Talk = Talk()) -> None:  # noqa: B008
             report.say(f"timecode of the clip's first frame {opened.clip.timecode}")
         said = " ".join(f"{k}={v}" for k, v in doc.tracker.settings.items() if k != "sha256")
         report.say(f"tracker {doc.tracker.name} {said}".rstrip() + f", refiner {doc.refiner.name}")
+        if doc.select != AUTO:
+            report.say(f"select {doc.select}")
         for note in opened.clip.notes:
             report.note(note)
         for status in opened.status():

@@ -16,6 +16,7 @@ from trackmatte.preview import cutout, overlay, row, write_movie, write_sheet
 from trackmatte.progress import Progress
 from trackmatte.refiners.choose import choose_refiner
 from trackmatte.shot import Shot
+from trackmatte.shot.selecting import AUTO
 from trackmatte.shot.tracking import Direction
 from trackmatte.trackers.choose import choose_tracker
 
@@ -47,6 +48,7 @@ def new_shot(
     tracker: str,
     refiner: str,
     settings: list[str],
+    select: str | None,
     frames: str | None,
     input_colorspace: str | None,
     handles: int,
@@ -62,6 +64,7 @@ def new_shot(
         refiner=tell_refiner(refiner, report),
         tracker_settings=for_tracker,
         refiner_settings=for_refiner,
+        select=select or AUTO,
         frames=parse_range(frames) if frames else None,
         input_colorspace=input_colorspace,
         handles=handles,

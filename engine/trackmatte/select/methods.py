@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from trackmatte.errors import PromptError, UsageError
 from trackmatte.numerics.rgb8 import rgb8
-from trackmatte.prompt import Prompt
+from trackmatte.prompt import Polygon, Prompt
 from trackmatte.select.evidence import Bool, Odds, box_pixels
 from trackmatte.select.finish import keep_components, to_logits
 from trackmatte.select.interactive import select_mask
 from trackmatte.select.iterated import grab_cut
-from trackmatte.select.lazy import edit_boundary, prepare, stroke
-from trackmatte.select.raster import Seeds, draw_seeds
-from trackmatte.select.seeded import Cut, graph_cut, regions_cut
+from trackmatte.select.lazy import edit_boundary, polygons_of, prepare, stroke
+from trackmatte.select.raster import Seeds, draw_seeds, to_pixel
+from trackmatte.select.seeded import Cut, graph_cut, need_both, regions_cut
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +95,12 @@ def _mrf(image: NDArray[Any], prompt: Prompt) -> Selection:
 def _lazy(image: NDArray[Any], prompt: Prompt) -> Selection:
     request = _request(image, prompt, "lazy")
     pieces = prepare(request.rgb)
+    if prompt.polygons:
+        need_both(request.subject, request.background, "lazy")
+        height, width = request.subject.shape
+        moved = [np.array([to_pixel(x, y, (width, height)) for x, y in p], np.int32) for p in prompt.polygons]
+        marks = request.subject, request.background
+        return Selection(to_logits(edit_boundary(pieces, request.subject, *marks, polygons=moved)), ())
     rough = stroke(pieces, request.subject, request.background)
     labels = edit_boundary(pieces, _touched(request, rough.labels), request.subject, request.background)
     return Selection(to_logits(labels), rough.energies)
@@ -118,11 +124,23 @@ def _request(image: NDArray[Any], prompt: Prompt, method: str, *, takes_mask: bo
     if mask is not None and mask.shape != (height, width):
         raise PromptError(f"the mask is {mask.shape[1]}x{mask.shape[0]} and the image {width}x{height}")
     seeds = draw_seeds(prompt, (width, height))
+    return _Request(rgb, seeds, *sides(seeds), mask)
+
+
+def sides(seeds: Seeds) -> tuple[Bool, Bool]:
+    """Return the (h, w) pixels that marks, paint and box put into the subject and into the background."""
     subject = (seeds.subject & (seeds.paint >= 0)) | (seeds.paint > 0)
     background = (seeds.background & (seeds.paint <= 0)) | (seeds.paint < 0)
     if seeds.box is not None:
-        background |= ~box_pixels((height, width), seeds.box) & ~subject
-    return _Request(rgb, seeds, subject, background, mask)
+        background |= ~box_pixels(subject.shape, seeds.box) & ~subject
+    return subject, background
+
+
+def outlines(labels: Bool) -> tuple[Polygon, ...]:
+    """Return the contours of an (h, w) labelling as a prompt's polygons, for an artist to move."""
+    height, width = labels.shape
+    found = (p for p in polygons_of(labels) if len(p) > 2)
+    return tuple(tuple(((x + 0.5) / width, (y + 0.5) / height) for x, y in p.tolist()) for p in found)
 
 
 def _selection(request: _Request, cut: Cut) -> Selection:

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from trackmatte import __version__
 from trackmatte.errors import PromptError, ShotError
-from trackmatte.mask import Mask
 from trackmatte.prompt import Prompt
 from trackmatte.refiners import REFINERS
 from trackmatte.refiners.choose import choose_refiner
@@ -18,8 +17,10 @@ from trackmatte.server.engine import Engine
 from trackmatte.server.images import Image
 from trackmatte.server.refusal import Refusal
 from trackmatte.server.shots import OpenShot
-from trackmatte.server.state import doubtful, doubts, to_prompt
+from trackmatte.server.state import doubtful, doubts, selected, to_prompt
 from trackmatte.shot import Shot
+from trackmatte.shot.layering import name_of, sum_of
+from trackmatte.shot.selecting import SELECTORS
 from trackmatte.trackers import TRACKERS
 from trackmatte.trackers.choose import choose_tracker
 from trackmatte.writers import WRITERS
@@ -72,6 +73,9 @@ def capabilities(call: Call) -> m.Capabilities:  # noqa: ARG001
         refiner_why=refiner_why,
         presets=tuple(m.Choice(p.name, p.what) for p in PRESETS.values()),
         formats=tuple(WRITERS),
+        selectors=tuple(
+            m.Selector(s.name, s.title, s.what, s.needs, s.mask, s.outline) for s in SELECTORS.values()
+        ),
     )
 
 
@@ -110,34 +114,35 @@ def close_shot(call: Call) -> m.Done:
 def put_prompt(call: Call) -> m.Prompted:
     asked: m.PutPrompt = call.message
 
-    def change(shot: Shot) -> Mask:
+    def change(shot: Shot) -> m.Selected:
         prompt = to_prompt(asked.prompt, shot.clip.size)
         if asked.keep_mask and prompt.mask is None:
             old = shot.prompts.find(prompt.frame, prompt.object)
             kept = shot.prompts.load(old).mask if old is not None else None
             prompt = replace(prompt, mask=kept)
-        return shot.add(_said(prompt), replace=True)
+        return _add(shot, _said(prompt), replace=True)
 
-    state, mask = call.shot.edit(asked.revision, change)
-    return m.Prompted(state, _selected(mask, asked.prompt.frame))
+    return m.Prompted(*call.shot.edit(asked.revision, change))
 
 
 def add_prompt(call: Call) -> m.Prompted:
     asked: m.AddPrompt = call.message
-    state, mask = call.shot.edit(
-        asked.revision, lambda shot: shot.add(_said(to_prompt(asked.prompt, shot.clip.size)))
+    return m.Prompted(
+        *call.shot.edit(
+            asked.revision, lambda shot: _add(shot, _said(to_prompt(asked.prompt, shot.clip.size)))
+        )
     )
-    return m.Prompted(state, _selected(mask, asked.prompt.frame))
+
+
+def _add(shot: Shot, prompt: Prompt, *, replace: bool = False) -> m.Selected:
+    whole = shot.whole(prompt, replace=replace)
+    return selected(shot, whole, shot.add(prompt, replace=replace))
 
 
 def _said(prompt: Prompt) -> Prompt:
     if not (prompt.selects or prompt.scribbles):
         raise PromptError("nothing was said; give a point, a box, a scribble or a mask")
     return prompt
-
-
-def _selected(mask: Mask, frame: int) -> m.Selected:
-    return m.Selected(mask.object, frame, round(float(mask.binary.mean()), 5), round(mask.score, 4))
 
 
 def remove_prompt(call: Call) -> m.ShotState:
@@ -187,6 +192,15 @@ def set_range(call: Call) -> m.ShotState:
     return call.shot.edit(asked.revision, change)[0]
 
 
+def set_methods(call: Call) -> m.ShotState:
+    asked: m.SetMethods = call.message
+
+    def change(shot: Shot) -> None:
+        shot.set_methods(asked.select, asked.refiner, asked.refiner_settings)
+
+    return call.shot.edit(asked.revision, change)[0]
+
+
 def undo(call: Call) -> m.ShotState:
     return call.shot.undo(call.message.revision)
 
@@ -208,6 +222,27 @@ def matte(call: Call) -> m.JobState:
 def export(call: Call) -> m.JobState:
     opened = call.shot
     return call.engine.jobs.start(opened.name, "export", work.export(opened, call.message))
+
+
+def layers(call: Call) -> m.JobState:
+    opened = call.shot
+    return call.engine.jobs.start(opened.name, "layers", work.layers(opened, call.message))
+
+
+def pick_layers(call: Call) -> m.Prompted:
+    asked: m.PickLayers = call.message
+
+    def change(shot: Shot) -> m.Selected:
+        mask = sum_of(shot, asked.frame, asked.layers)
+        return _add(shot, Prompt(asked.frame, asked.object, mask=mask), replace=True)
+
+    return m.Prompted(*call.shot.edit(asked.revision, change))
+
+
+def layer_image(call: Call) -> Image:
+    layer = name_of(call.number(call.query["layer"], "the layer"))
+    number = call.number(call.place["number"], "the frame")
+    return call.shot.images.coverage("layers", layer, number, _width(call))
 
 
 def export_plan(call: Call) -> m.ExportPlan:
@@ -265,7 +300,8 @@ HANDLERS: dict[str, Callable[[Call], Any]] = {
     f.__name__: f
     for f in (
         hello, capabilities, shut_down, create_shot, open_shot, list_shots, shot_state, close_shot,
-        put_prompt, add_prompt, remove_prompt, preview, forget_object, lock, unlock, set_range, undo, redo,
+        put_prompt, add_prompt, remove_prompt, preview, forget_object, lock, unlock, set_range, set_methods,
+        undo, redo, layers, pick_layers, layer_image,
         track, matte, export, export_plan, places, next_place, frame, mask, matte_image,
         list_jobs, job_state, cancel_job,
     )

@@ -80,7 +80,7 @@ class Images:
         return Image(tag, "image/jpeg", lambda: self._once(tag, make))
 
     def coverage(
-        self, stage: Literal["track", "matte", "steady"], obj: str, number: int, width: int
+        self, stage: Literal["track", "matte", "steady", "layers"], obj: str, number: int, width: int
     ) -> Image:
         """Return a mask or matte as 8-bit grey PNG of the size that `plate` has at that width.
 
@@ -92,7 +92,7 @@ class Images:
         size = self._size(width)
         info = self._cache.info(stage, obj, number)
         if info is None:
-            what = "mask" if stage == "track" else "matte"
+            what = {"track": "mask", "layers": "layer"}.get(stage, "matte")
             raise Refusal("not_found", f"frame {number} of {obj!r} has no {what} yet")
         tag = digest(stage, obj, number, info.get("content"), info.get("key"), size)
 

@@ -14,7 +14,7 @@ from trackmatte.server.refusal import Refusal, error_of
 from trackmatte_client.protocol.events import ErrorEvent, Event, ProgressEvent, StateEvent
 from trackmatte_client.protocol.messages import Error, JobState, JobStatus
 
-Kind = Literal["track", "matte", "export"]
+Kind = Literal["track", "matte", "export", "layers"]
 Work = Callable[["Job"], None]
 PROGRESS, OTHERS = 500, 1000
 """Events that a job's log keeps: of progress, which the next one replaces, and of everything else."""

@@ -12,11 +12,14 @@ import numpy as np
 from trackmatte.server.images import WIDTHS, grey_png
 from trackmatte.server.refusal import Refusal
 from trackmatte.server.shots import OpenShot
-from trackmatte.server.state import to_prompt
+from trackmatte.server.state import selected, to_prompt
+from trackmatte.shot.selecting import as_mask
 from trackmatte_client.protocol.messages import Preview, Selected
 
 SIDE = 320
 """Longer side of the picture in which a preview is computed, in pixels."""
+FULL = 1 << 30
+"""The same, of an exact one."""
 
 
 class Previews:
@@ -59,13 +62,14 @@ class Previews:
 def _show(opened: OpenShot, asked: Preview) -> Selected:
     width, height = opened.shot.clip.size
     prompt = to_prompt(asked.prompt, (width, height))
-    frame = opened.images.frame(prompt.frame, SIDE)
+    frame = opened.images.frame(prompt.frame, FULL if asked.exact else SIDE)
     with opened.lock:
-        tracker, whole = opened.tracker(), opened.shot.whole(prompt, replace=asked.replace)
+        shot, tracker = opened.shot, opened.tracker()
+        whole = shot.whole(prompt, replace=asked.replace)
+    given = shot.given(whole, frame) if asked.exact else as_mask(shot.selector(whole), frame, whole)
     tracker.reset()
-    mask = tracker.prompt(frame, whole)
+    mask = tracker.prompt(frame, given)
     size = min(width, asked.width), max(1, round(height * min(width, asked.width) / width))
     logits = np.clip(cv2.resize(mask.logits, size, interpolation=cv2.INTER_LINEAR), -30, 30)
     png = base64.b64encode(grey_png(1 / (1 + np.exp(-logits)))).decode()
-    share = round(float(mask.binary.mean()), 5)
-    return Selected(mask.object, prompt.frame, share, round(mask.score, 4), png)
+    return selected(shot, whole, mask, png)

@@ -21,7 +21,7 @@ from trackmatte.server.refusal import Refusal
 from trackmatte.server.state import clip_facts, object_states, said
 from trackmatte.shot import Shot, document
 from trackmatte.shot.cache import digest
-from trackmatte.shot.document import PromptDoc, ShotDoc
+from trackmatte.shot.document import PartDoc, PromptDoc, ShotDoc
 from trackmatte.trackers import TRACKERS, Tracker
 from trackmatte_client.protocol import messages as m
 
@@ -31,7 +31,7 @@ OPEN = 8
 UNDO = 100
 """Edits that can be undone."""
 
-Saved = tuple[list[PromptDoc], dict[str, list[tuple[int, int]]], tuple[int, int] | None]
+Saved = tuple[list[PromptDoc], dict[str, list[tuple[int, int]]], tuple[int, int] | None, str, PartDoc]
 Active = Callable[[str, bool], tuple[str, ...]]
 """(shot, running only) -> its jobs that wait or run."""
 
@@ -78,6 +78,7 @@ class OpenShot:
             steady=doc.steady,
             objects=object_states(shot, self.listed),
             prompts=tuple(said(p) for p in doc.prompts),
+            select=doc.select,
             can_undo=bool(self._undo),
             can_redo=bool(self._redo),
             jobs=self._active(self.name, False),
@@ -155,7 +156,7 @@ class OpenShot:
         """Return a shot of its own with the present prompts, on the same clip and cache."""
         with self.lock:
             doc = self.shot.doc
-            prompts, locked, _ = _saved(doc)
+            prompts, locked, *_ = _saved(doc)
             return Shot(
                 self.shot.path, msgspec.structs.replace(doc, prompts=prompts, locked=locked), self.shot.clip
             )
@@ -221,6 +222,7 @@ class Shots:
                 refiner=request.refiner,
                 tracker_settings=request.tracker_settings,
                 refiner_settings=request.refiner_settings,
+                select=request.select,
                 frames=request.range,
                 on_error=request.on_error,
                 grid=grid,
@@ -325,11 +327,13 @@ def _name(path: Path) -> str:
 
 def _saved(doc: ShotDoc) -> Saved:
     """Return what edits change; entries themselves are replaced, never changed."""
-    return list(doc.prompts), {o: list(s) for o, s in doc.locked.items()}, doc.range
+    locked = {o: list(s) for o, s in doc.locked.items()}
+    return list(doc.prompts), locked, doc.range, doc.select, doc.refiner
 
 
 def _put_back(doc: ShotDoc, saved: Saved) -> None:
-    doc.prompts, doc.locked, doc.range = list(saved[0]), {o: list(s) for o, s in saved[1].items()}, saved[2]
+    prompts, locked, doc.range, doc.select, doc.refiner = saved
+    doc.prompts, doc.locked = list(prompts), {o: list(s) for o, s in locked.items()}
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackmatte.errors import PromptError, ShotError
+from trackmatte.mask import Mask
 from trackmatte.prompt import Box, Point, Prompt, Scribble
+from trackmatte.select.methods import outlines
 from trackmatte.server.listing import ListedCache, limits, locked_numbers, spans, statuses
 from trackmatte.shot import Shot
 from trackmatte.shot.document import PromptDoc
 from trackmatte.shot.qc import FrameQuality, quality, worst
+from trackmatte.shot.selecting import selector_named
 from trackmatte_client.protocol import messages as m
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -54,7 +57,9 @@ def object_states(shot: Shot, cache: ListedCache) -> tuple[m.ObjectState, ...]:
 def said(doc: PromptDoc) -> m.Said:
     """Return an entry of the shot file."""
     strokes = tuple(m.Scribble(tuple(s.points), s.label, s.radius, s.mode) for s in doc.scribbles)
-    return m.Said(doc.frame, doc.object, tuple(doc.points), doc.box, strokes, doc.mask is not None)
+    polygons = tuple(tuple(p) for p in doc.polygons)
+    masked = doc.mask is not None
+    return m.Said(doc.frame, doc.object, tuple(doc.points), doc.box, strokes, masked, doc.select, polygons)
 
 
 def to_prompt(given: m.Prompt, size: tuple[int, int]) -> Prompt:
@@ -67,6 +72,7 @@ def to_prompt(given: m.Prompt, size: tuple[int, int]) -> Prompt:
     Raises
     ------
     PromptError : a position lies outside the frame, or the mask does not fit.
+    UsageError : there is no such selector.
     """
     return Prompt(
         frame=given.frame,
@@ -75,7 +81,17 @@ def to_prompt(given: m.Prompt, size: tuple[int, int]) -> Prompt:
         box=Box(*given.box) if given.box else None,
         mask=None if given.mask is None else to_mask(given.mask, size, given.frame),
         scribbles=tuple(Scribble(s.points, s.label, s.radius, s.mode) for s in given.scribbles),
+        select=given.select and selector_named(given.select).name,
+        polygons=given.polygons,
     )
+
+
+def selected(shot: Shot, prompt: Prompt, mask: Mask, png: str = "") -> m.Selected:
+    """Return what a whole prompt selected; with its outlines where they can be moved."""
+    movable = shot.selector(prompt).outline and prompt.marked
+    polygons = (prompt.polygons or outlines(mask.binary)) if movable else ()
+    share, score = round(float(mask.binary.mean()), 5), round(mask.score, 4)
+    return m.Selected(prompt.object, prompt.frame, share, score, png, polygons)
 
 
 def to_mask(text: str, size: tuple[int, int], frame: int) -> NDArray[np.float32]:

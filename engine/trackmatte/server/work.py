@@ -10,11 +10,19 @@ from trackmatte.server.jobs import Job, Work
 from trackmatte.server.listing import spans
 from trackmatte.server.shots import OpenShot
 from trackmatte.shot import Look, Shot
-from trackmatte.shot.exporting import check_apart, check_writable, deliveries, delivery_of, exports
+from trackmatte.shot.exporting import (
+    check_apart,
+    check_writable,
+    clip_stem,
+    deliveries,
+    delivery_of,
+    exports,
+)
+from trackmatte.shot.layering import check_count, layer_picture, layer_writer, make_layers
 from trackmatte.writers import WRITERS
 from trackmatte.writers.presets import preset_named
 from trackmatte_client.protocol.events import ChangedEvent, NoteEvent, WrittenEvent
-from trackmatte_client.protocol.messages import ExportFrames, ExportPlan, PlannedPart, TrackFrames
+from trackmatte_client.protocol.messages import ExportFrames, ExportPlan, MakeLayers, PlannedPart, TrackFrames
 
 
 def track(opened: OpenShot, request: TrackFrames) -> Work:
@@ -75,6 +83,35 @@ def export(opened: OpenShot, request: ExportFrames) -> Work:
     return work
 
 
+def layers(opened: OpenShot, request: MakeLayers) -> Work:
+    """Return the work of splitting a frame into layers.
+
+    Raises
+    ------
+    PromptError : the clip has no such frame.
+    UsageError : the folder is not absolute, or so many layers cannot be.
+    """
+    number = request.frame
+    opened.shot.index_of(number)
+    check_count(request.count)
+    folder = None if request.folder is None else _absolute(request.folder)
+
+    def work(job: Job) -> None:
+        shot = opened.snapshot()
+        if folder is None:
+            make_layers(shot, number, request.count)
+            return
+        check_apart(shot, folder)
+        check_writable(folder)
+        stem = clip_stem(shot.doc.source.path)
+        with layer_writer(folder, stem, shot.clip, number, overwrite=request.overwrite) as writer:
+            writer.write(layer_picture(number, make_layers(shot, number, request.count)))
+        at = spans([number])
+        job.tell(lambda seq: WrittenEvent(seq, (), writer.target, at, max(4, shot.clip.padding)))
+
+    return work
+
+
 def plan(opened: OpenShot, request: ExportFrames) -> ExportPlan:
     """Return what an export would write, by the very rule that writes it.
 
@@ -105,10 +142,15 @@ def plan(opened: OpenShot, request: ExportFrames) -> ExportPlan:
 
 
 def _folder(request: ExportFrames) -> Path:
-    folder = Path(request.folder)
-    if "\0" in request.folder or not folder.is_absolute():
-        raise UsageError(f"{request.folder!r} is not the absolute path of a folder to deliver into")
+    folder = _absolute(request.folder)
     preset_named(request.preset), WRITERS.get(request.format)
+    return folder
+
+
+def _absolute(text: str) -> Path:
+    folder = Path(text)
+    if "\0" in text or not folder.is_absolute():
+        raise UsageError(f"{text!r} is not the absolute path of a folder to deliver into")
     return folder
 
 

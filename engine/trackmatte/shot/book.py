@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from trackmatte.errors import OutputError, PromptError, ShotError
 from trackmatte.matte import Matte
 from trackmatte.media import FrameSource, open_clip
+from trackmatte.prompt import Prompt
 from trackmatte.refiners import REFINERS
 from trackmatte.refiners.choose import choose_refiner
 from trackmatte.shot import document
@@ -18,6 +19,7 @@ from trackmatte.shot.cache import FrameCache, Stage, digest
 from trackmatte.shot.document import PartDoc, ShotDoc, SourceDoc
 from trackmatte.shot.keys import Keys
 from trackmatte.shot.prompts import PromptBook, summary
+from trackmatte.shot.selecting import AUTO, Selector, selector_named
 from trackmatte.shot.spans import in_spans, join_spans
 from trackmatte.timecode import Timecode
 from trackmatte.trackers import TRACKERS
@@ -47,6 +49,7 @@ class ShotBook:
         refiner: str = "auto",
         tracker_settings: dict[str, Any] | None = None,
         refiner_settings: dict[str, Any] | None = None,
+        select: str = AUTO,
         frames: tuple[int, int] | None = None,
         input_colorspace: str | None = None,
         handles: int = 0,
@@ -61,6 +64,7 @@ class ShotBook:
         clip : movie, folder of images, or sequence pattern.
         tracker, refiner : registered names; ``auto`` takes the best one that can run here.
         tracker_settings, refiner_settings : what they are made with; see their classes.
+        select : selector that makes masks of prompts; ``auto`` = the tracker's own way.
         frames : in and out, inclusive source numbers; None = the whole clip.
         input_colorspace : what the plate's code values mean; None = as its tags say.
         handles : frames worked on beyond in and out, at both sides.
@@ -70,7 +74,7 @@ class ShotBook:
         Raises
         ------
         ShotError : the file is not named ``.shot.json``, or the range is not in the clip.
-        UsageError : no such tracker, refiner, setting or colour space.
+        UsageError : no such tracker, refiner, selector, setting or colour space.
         MissingPartError : the tracker needs a package or weights that are not there.
         ClipError : the clip cannot be opened.
         """
@@ -81,6 +85,7 @@ class ShotBook:
             tracker, _ = choose_tracker()
         if refiner == "auto":
             refiner, _ = choose_refiner()
+        selector_named(select)
         tracker_settings = TRACKERS.get(tracker).settle(tracker_settings or {})
         refiner_settings = REFINERS.get(refiner).settle(refiner_settings or {})
         source = open_clip(clip, input_colorspace, on_error=on_error, grid=grid)
@@ -98,6 +103,7 @@ class ShotBook:
             ),
             tracker=PartDoc(tracker, tracker_settings),
             refiner=PartDoc(refiner, refiner_settings),
+            select=select,
             input_colorspace=input_colorspace,
             grid=None if grid is None else str(grid),
             on_error=on_error,
@@ -138,10 +144,12 @@ class ShotBook:
         shot = cls(path, doc, clip)
         try:
             TRACKERS.get(doc.tracker.name), REFINERS.get(doc.refiner.name)
+            for name in {doc.select, *(p.select for p in doc.prompts if p.select)}:
+                selector_named(name)
             if doc.range is not None:
                 shot.set_range(*doc.range)
             for prompt in doc.prompts:
-                shot._index_of(prompt.frame)
+                shot.index_of(prompt.frame)
                 shot.prompts.load(prompt)
         except BaseException:
             shot.close()
@@ -176,6 +184,10 @@ class ShotBook:
         """Names of the objects, in order of first prompt in the file."""
         return self.prompts.objects
 
+    def selector(self, prompt: Prompt) -> Selector:
+        """Return the selector that makes a mask of a prompt."""
+        return selector_named(prompt.select or self.doc.select)
+
     @property
     def cut(self) -> tuple[int, int]:
         """In and out, inclusive source numbers, without handles."""
@@ -190,6 +202,28 @@ class ShotBook:
         """
         self._between(first, last)
         self.doc.range = (first, last)
+
+    def set_methods(
+        self,
+        select: str | None = None,
+        refiner: str | None = None,
+        refiner_settings: dict[str, Any] | None = None,
+    ) -> None:
+        """Set the selector of prompts that name none, and the refiner; None = it stays.
+
+        Raises
+        ------
+        UsageError : there is no such selector, refiner or setting.
+        MissingPartError : the refiner needs a package or weights that are not there.
+        """
+        if refiner == "auto":
+            refiner, _ = choose_refiner()
+        if refiner is not None:
+            part = PartDoc(refiner, REFINERS.get(refiner).settle(refiner_settings or {}))
+        if select is not None:
+            self.doc.select = selector_named(select).name
+        if refiner is not None:
+            self.doc.refiner = part
 
     def set_handles(self, count: int) -> None:
         """Set how many frames are worked on beyond in and out, at both sides, as far as the clip goes.
@@ -312,7 +346,7 @@ class ShotBook:
         if not left:
             del self.doc.locked[obj]
 
-    def _index_of(self, number: int) -> int:
+    def index_of(self, number: int) -> int:
         """Return the index of a source frame number."""
         if number not in self._index:
             low, high = self.clip.numbers[0], self.clip.numbers[-1]

@@ -26,9 +26,10 @@ from trackmatte.files import (
 from trackmatte.trackers import Arrays
 from trackmatte.writers.space import Room
 
-Stage = Literal["track", "forward", "matte", "steady"]
+Stage = Literal["track", "forward", "matte", "steady", "select", "layers"]
 """``track``: final masks; ``forward``: one-sided masks waiting for the backward pass; ``matte``: alpha;
-``steady``: alpha with its flicker taken off, where that was asked for."""
+``steady``: alpha with its flicker taken off, where that was asked for; ``select``: what a named selector made
+of a prompt; ``layers``: soft layers of a frame, under the names of `layering`."""
 
 
 def digest(*parts: Any) -> str:

@@ -54,6 +54,10 @@ class PromptDoc(_Strict):
     mask: str | None = None
     """Grey image; a relative path is relative to the shot file's folder."""
     scribbles: list[ScribbleDoc] = []
+    select: str | None = None
+    """Selector that makes a mask of it; absent = the shot's."""
+    polygons: list[list[tuple[float, float]]] = []
+    """Outlines whose vertices were moved, for the selector ``lazy``."""
 
 
 class PartDoc(_Strict, omit_defaults=False):
@@ -71,6 +75,8 @@ class ShotDoc(_Strict):
     source: SourceDoc
     tracker: PartDoc
     refiner: PartDoc
+    select: str = "auto"
+    """Selector that makes masks of the prompts that name none; auto = the tracker's own way."""
     range: tuple[int, int] | None = None
     """In and out, inclusive source numbers; absent = the whole clip."""
     handles: Annotated[int, msgspec.Meta(ge=0)] = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +13,7 @@ from trackmatte.errors import ClipError, PromptError
 from trackmatte.files import write_image
 from trackmatte.media import open_clip
 from trackmatte.prompt import Box, Point, Prompt, Scribble
+from trackmatte.shot import selecting
 from trackmatte.shot.cache import digest, file_name
 from trackmatte.shot.document import PromptDoc, ScribbleDoc, ShotDoc
 
@@ -63,6 +65,8 @@ def from_doc(doc: PromptDoc, folder: Path, size: tuple[int, int]) -> Prompt:
         box=Box(*doc.box) if doc.box else None,
         mask=read_mask_image(folder / doc.mask, size) if doc.mask else None,
         scribbles=tuple(Scribble(tuple(s.points), s.label, s.radius, s.mode) for s in doc.scribbles),
+        select=doc.select,
+        polygons=tuple(tuple(p) for p in doc.polygons),
     )
 
 
@@ -76,11 +80,16 @@ def to_doc(prompt: Prompt, mask: str | None) -> PromptDoc:
         box=(box.x0, box.y0, box.x1, box.y1) if box else None,
         mask=mask,
         scribbles=[ScribbleDoc(list(s.points), s.label, s.radius, s.mode) for s in prompt.scribbles],
+        select=prompt.select,
+        polygons=[list(p) for p in prompt.polygons],
     )
 
 
 def merge(old: Prompt, new: Prompt) -> Prompt:
-    """Return ``old`` with ``new`` said on top: clicks and strokes add up, a box or mask replaces."""
+    """Return ``old`` with ``new`` said on top: clicks and strokes add up, a box, mask or selector replaces.
+
+    Polygons are those of ``new`` alone: they bound what all marks before them selected.
+    """
     return Prompt(
         frame=old.frame,
         object=old.object,
@@ -88,6 +97,8 @@ def merge(old: Prompt, new: Prompt) -> Prompt:
         box=new.box or old.box,
         mask=old.mask if new.mask is None else new.mask,
         scribbles=(*old.scribbles, *new.scribbles),
+        select=new.select or old.select,
+        polygons=new.polygons,
     )
 
 
@@ -150,6 +161,14 @@ class PromptBook:
         chosen = (p for p in self.doc.prompts if p.object == obj and self.load(p).selects)
         return {p.frame: self._hash(p, "hint", "paint") for p in chosen}
 
+    def selection_key(self, prompt: Prompt, seen: list[str]) -> str:
+        """Return the hash of what a named selector makes of a prompt, on a clip seen as ``seen`` says."""
+        mask = "" if prompt.mask is None else hashlib.sha256(prompt.mask.tobytes()).hexdigest()
+        entry = to_doc(prompt, None)
+        strokes = [msgspec.structs.astuple(s) for s in entry.scribbles if s.mode != "hair"]
+        said = entry.frame, entry.points, entry.box, mask, strokes
+        return digest("select", self.doc.source.identity, *seen, *said, *self._way(entry))
+
     def hair(self, obj: str) -> list[Prompt]:
         """Return the prompts of an object that carry hair strokes."""
         return [p for p in self.of(obj) if any(s.mode == "hair" for s in p.scribbles)]
@@ -168,7 +187,12 @@ class PromptBook:
             file = self.folder / doc.mask
             mask = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "missing"
         strokes = [(s.points, s.label, s.radius, s.mode) for s in doc.scribbles if s.mode in modes]
-        return digest(doc.frame, doc.object, doc.points, doc.box, mask, strokes)
+        return digest(doc.frame, doc.object, doc.points, doc.box, mask, strokes, *self._way(doc))
+
+    def _way(self, doc: PromptDoc) -> list[object]:
+        """Return what decides the mask beside the marks; nothing where the tracker takes them as they are."""
+        name = doc.select or self.doc.select
+        return [name, selecting.VERSION, doc.polygons] if name != selecting.AUTO or doc.polygons else []
 
     def _keep(self, prompt: Prompt) -> str:
         """Store the prompt's mask under its content and return the path for the shot file."""
@@ -185,4 +209,5 @@ def summary(prompt: Prompt) -> str:
     counted = {"point": len(prompt.points), "scribble": len(prompt.scribbles)}
     parts = ["box"] if prompt.box else []
     parts += [f"{n} {what}{'s' * (n > 1)}" for what, n in counted.items() if n]
-    return ", ".join(parts + ["mask"] * (prompt.mask is not None))
+    parts += ["mask"] * (prompt.mask is not None) + ["outline"] * bool(prompt.polygons)
+    return ", ".join(parts + ([f"by {prompt.select}"] if prompt.select else []))

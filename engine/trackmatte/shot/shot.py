@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from trackmatte.errors import PromptError, ShotError, UsageError
+from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.matte import Matte
 from trackmatte.progress import Progress
@@ -22,6 +23,7 @@ from trackmatte.shot.delivering import Look, coloured, conflicts, deliver
 from trackmatte.shot.plan import Job
 from trackmatte.shot.prompts import merge
 from trackmatte.shot.refining import Hair, read_mask, refine_frames
+from trackmatte.shot.selecting import AUTO, as_mask
 from trackmatte.shot.status import ObjectStatus, object_status
 from trackmatte.shot.steadying import steady_frames
 from trackmatte.shot.tracking import Direction, TrackRun
@@ -49,24 +51,24 @@ class Shot(ShotBook):
         PromptError : the frame is not in the clip, or the prompt contradicts itself or selects nothing.
         ShotError : the frame is locked.
         """
-        index, obj = self._index_of(prompt.frame), prompt.object
+        index, obj = self.index_of(prompt.frame), prompt.object
         if prompt.selects and prompt.frame in self._locked(obj):
             raise ShotError(f"frame {prompt.frame} of {obj!r} is locked; unlock it before you correct it")
         old = None if replace else self.prompts.find(prompt.frame, obj)
         whole, tracker = self.whole(prompt, replace=replace), self._tracker()
-        corrects = prompt.selects and prompt.mask is None and prompt.box is None and not replace
+        corrects = self._corrects(prompt, replace=replace)
         corrects &= bool(self._memories(obj)) if old else whole is not prompt
         said, prompt = whole if old else prompt, whole
         if not prompt.selects:
             mask = _nothing(index, obj)
-        elif corrects and tracker.carries:
+        elif corrects and tracker.carries and self.selector(whole).name == AUTO:
             # The mask that was seen is in the prompt for other trackers; this one sees it for itself.
             TrackRun(
                 self.clip, self.cache, tracker, [self._job(obj, tracker, set())], between=self.keys.between
             ).replay(obj, index)
             mask = tracker.prompt(self.clip[index], dataclass_replace(said, mask=None))
         else:
-            mask = tracker.prompt(self.clip[index], prompt)
+            mask = tracker.prompt(self.clip[index], self.given(prompt))
         if mask.binary.all() and mask.logits.size > 1:
             raise PromptError(
                 f"the prompt on frame {prompt.frame} selects the whole picture as {obj!r}; leave some "
@@ -81,9 +83,41 @@ class Shot(ShotBook):
         """Return a prompt as `add` takes it: on top of what was said there, or of the mask it corrects."""
         old = self.prompts.find(prompt.frame, prompt.object)
         if old is not None and not replace:
-            return merge(self.prompts.load(old), prompt)
-        corrects = prompt.selects and prompt.mask is None and prompt.box is None and not replace
-        return self._seen(prompt) if corrects else prompt
+            whole = merge(self.prompts.load(old), prompt)
+            # What starts from marks alone starts afresh, whatever mask there was.
+            fresh = prompt.marked and prompt.mask is None and not self.selector(whole).mask
+            return dataclass_replace(whole, mask=None) if fresh else whole
+        return self._seen(prompt) if self._corrects(prompt, replace=replace) else prompt
+
+    def _corrects(self, prompt: Prompt, *, replace: bool) -> bool:
+        """Whether a prompt is about the mask that is seen on its frame, and not the first word there."""
+        more = prompt.marked and prompt.mask is None and prompt.box is None and not replace
+        return more and self.selector(prompt).mask
+
+    def given(self, prompt: Prompt, frame: Frame | None = None) -> Prompt:
+        """Return a whole prompt as the tracker takes it: the mask that its selector makes of the marks.
+
+        What a selector found is kept in the cache.
+
+        Parameters
+        ----------
+        frame : the prompt's, where it is at hand.
+
+        Raises
+        ------
+        PromptError : the prompt contradicts itself, lacks what the selector needs, or selects nothing.
+        """
+        selector = self.selector(prompt)
+        if not selector.works_on(prompt):
+            return prompt
+        key = self.prompts.selection_key(prompt, self.keys.seen)
+        found = self.cache.read("select", prompt.object, prompt.frame)
+        if found is not None and found[1].get("key") == key:
+            return Prompt(prompt.frame, prompt.object, mask=found[0])
+        given = as_mask(selector, frame or self.clip[self.index_of(prompt.frame)], prompt)
+        assert given.mask is not None
+        self.cache.write("select", prompt.object, prompt.frame, given.mask, {"key": key})
+        return given
 
     def track(
         self, frames: tuple[int, int] | None = None, *, direction: Direction = "both", fresh: bool = False
@@ -235,7 +269,7 @@ class Shot(ShotBook):
         return Job(
             obj,
             {self._index[n]: key for n, key in keys.items()},
-            {self._index[p.frame]: p for p in self.prompts.of(obj) if p.selects},
+            {self._index[p.frame]: self.given(p) for p in self.prompts.of(obj) if p.selects},
             self._memories(obj),
             frozenset(self._index[n] for n in stale),
             # What carries memories over a prompt depends on all that came before, by design.

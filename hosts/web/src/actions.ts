@@ -1,12 +1,14 @@
 /** What every key and button does. */
-import { add, clear, setRange, travel } from "./edits";
+import { add, choose as chooseMethod, clear, setRange, travel } from "./edits";
 import { tier } from "./frames";
 import type { View } from "./gl/shader";
 import type { Action } from "./keys";
+import { layered, leaveLayers, showLayers, useLayers } from "./layers";
+import { takeBack } from "./marks";
 import { clamp, nearest, stepped } from "./numbers";
 import { follow, report } from "./session";
 import {
-  active, cross, dialog, engine, frame, jobs, nameOf, objects, onion, places, shot, slot, speed, tell, together,
+  active, capabilities, cross, dialog, engine, frame, jobs, nameOf, objects, onion, places, selector, shot, slot, speed, tell, together,
   tool, view, wipe, zoom,
 } from "./state";
 import type { ExportFrames } from "./words";
@@ -41,6 +43,46 @@ function mark(end: "in" | "out"): void {
   const at = frame.value;
   void setRange(end === "in" ? [at, Math.max(at, b)] : [Math.min(a, at), at]);
 }
+
+/** Choose how marks become a mask, and the tool that it wants first. */
+export function setMethod(name: string): void {
+  void chooseMethod(name);
+  const needs = selector.value?.needs;
+  if (tool.value === "outline" || (needs === "both" && tool.value === "click")) tool.value = "brush";
+  else if (needs === "background" && tool.value === "brush") tool.value = "click";
+}
+
+function nextMethod(): void {
+  const all = capabilities.value?.selectors ?? [];
+  const next = all[(all.findIndex((s) => s.name === selector.value?.name) + 1) % all.length];
+  if (!next) return;
+  setMethod(next.name);
+  tell(`${next.title}: ${next.what}`);
+}
+
+function dragOutline(): void {
+  const movable = capabilities.value?.selectors.filter((s) => s.outline).map((s) => s.title).join(", ");
+  if (selector.value?.outline) tool.value = tool.value === "outline" ? "brush" : "outline";
+  else tell(`Choose the method ${movable} first: it has an outline to drag.`);
+}
+
+/** Enter: whatever is under way is accepted. */
+function accept(): void {
+  if (layered.value) void useLayers();
+  else if (tool.value === "outline") tool.value = "brush";
+  else atCross(1);
+}
+
+/** Esc: whatever is under way is left. */
+function leave(): void {
+  if (layered.value) leaveLayers();
+  else if (interrupt.value) interrupt.value();
+  else if (tool.value === "outline") tool.value = "brush";
+  else void stopWork();
+}
+
+/** Ends what the pointer is drawing, while it draws. */
+export const interrupt: { value: (() => void) | null } = { value: null };
 
 function choose(at: number): void {
   if (at > objects.value.length) at = objects.value.length;
@@ -132,14 +174,15 @@ const plain: Partial<Record<Action, () => void>> = {
   wipe: () => (wipe.value = wipe.value === null ? 0.5 : null), onion: () => (onion.value = !onion.value),
   together: () => (together.value = !together.value),
   click: () => (tool.value = "click"), brush: () => (tool.value = "brush"), erase: () => (tool.value = "erase"),
+  outline: dragOutline, nextMethod, layers: () => (layered.value ? leaveLayers() : void showLayers()),
   fit: () => (zoom.value = null), actual: () => zoomBy(1 / (placed.value?.scale ?? 1)), zoomIn: () => zoomBy(2), zoomOut: () => zoomBy(0.5),
   crossLeft: () => moveCross(-1, 0), crossRight: () => moveCross(1, 0), crossUp: () => moveCross(0, -1), crossDown: () => moveCross(0, 1),
   crossLeftFar: () => moveCross(-1, 0, 10), crossRightFar: () => moveCross(1, 0, 10),
   crossUpFar: () => moveCross(0, -1, 10), crossDownFar: () => moveCross(0, 1, 10),
-  addPoint: () => atCross(1), addBackground: () => atCross(0),
+  addPoint: accept, addBackground: () => atCross(0),
   track: () => void start("track", "forward"), trackBack: () => void start("track", "backward"), trackBoth: () => void start("track"),
-  matte: () => void start("matte"), stop: () => void stopWork(),
-  undo: () => void travel("undo"), redo: () => void travel("redo"), clear: () => void clear(),
+  matte: () => void start("matte"), stop: leave,
+  undo: () => void (takeBack() || travel("undo")), redo: () => void travel("redo"), clear: () => void clear(),
   export: () => (dialog.value = "export"), help: () => (dialog.value = dialog.value === "help" ? null : "help"),
 };
 

@@ -152,12 +152,12 @@ function grey(what: "mask" | "matte_image", object: string, frame: number, width
 async function selection(object: string, frame: number, width: number): Promise<ImageBitmap | null> {
   const key = JSON.stringify(saidOf(object, frame));
   return pictures.want(`selection ${width} ${key}`, frame, 0, (signal) =>
-    preview({ frame, object }, width, `${VIEWER} ${object}`, signal).catch(missing));
+    preview({ frame, object }, width, `${VIEWER} ${object}`, signal, true).catch(missing));
 }
 
-/** Ask what a prompt would select on top of what was said on its frame. */
-export async function preview(prompt: Prompt, width: number, viewer: string, signal: AbortSignal): Promise<Blob> {
-  const found = await engine.ask("preview", { shot: shot.value?.shot ?? "" }, { prompt, width, viewer }, {}, signal);
+/** Ask what a prompt would select on top of what was said on its frame: quickly on a small picture, or exactly. */
+export async function preview(prompt: Prompt, width: number, viewer: string, signal: AbortSignal, exact = false): Promise<Blob> {
+  const found = await engine.ask("preview", { shot: shot.value?.shot ?? "" }, { prompt, width, viewer, exact }, {}, signal);
   return new Blob([Uint8Array.from(atob(found.mask), (c) => c.charCodeAt(0))], { type: "image/png" });
 }
 

@@ -4,7 +4,7 @@ export type Action =
   | "back" | "forward" | "back10" | "forward10" | "first" | "last" | "previousPrompt" | "nextPrompt"
   | "play" | "playBack" | "stopPlay" | "playForward" | "in" | "out"
   | "alpha" | "overlay" | "checker" | "colour" | "blur" | "plate" | "wipe" | "onion" | "together"
-  | "click" | "brush" | "erase" | "fit" | "actual" | "zoomIn" | "zoomOut" | "addPoint" | "addBackground"
+  | "click" | "brush" | "erase" | "outline" | "nextMethod" | "layers" | "fit" | "actual" | "zoomIn" | "zoomOut" | "addPoint" | "addBackground"
   | "crossLeft" | "crossRight" | "crossUp" | "crossDown" | "crossLeftFar" | "crossRightFar" | "crossUpFar" | "crossDownFar"
   | "track" | "trackBack" | "trackBoth" | "matte" | "stop" | "undo" | "redo" | "clear" | "nextDoubt" | "export" | "help"
   | "object0" | "object1" | "object2" | "object3" | "object4" | "object5" | "object6" | "object7" | "object8" | "object9";
@@ -57,14 +57,17 @@ export const KEYS: readonly Key[] = [
   { keys: ["v"], action: "click", help: "Click points and drag boxes", group: "Picture" },
   { keys: ["s"], action: "brush", help: "Brush strokes; the right button brushes background", group: "Picture" },
   { keys: ["e"], action: "erase", help: "Click marks to take them away", group: "Picture" },
+  { keys: ["q"], action: "outline", help: "Drag the vertices of Lazy Snapping's outline", group: "Picture" },
+  { keys: ["i"], action: "nextMethod", help: "Next method of selecting", group: "Picture" },
+  { keys: ["y"], action: "layers", help: "Split this frame into soft layers", group: "Picture" },
   ...moves,
-  { keys: ["Enter"], action: "addPoint", help: "Point on the subject at the cross", group: "Picture" },
+  { keys: ["Enter"], action: "addPoint", help: "Point on the subject at the cross; take the chosen layers; leave the outline", group: "Picture" },
   { keys: ["Shift+Enter"], action: "addBackground", help: "Point on the background at the cross", group: "Picture" },
   { keys: ["t", "Ctrl+t"], action: "track", help: "Track forward", group: "Work" },
   { keys: ["Shift+t", "Ctrl+Shift+t"], action: "trackBack", help: "Track backward", group: "Work" },
   { keys: ["g"], action: "trackBoth", help: "Track both ways", group: "Work" },
   { keys: ["r"], action: "matte", help: "Refine mattes", group: "Work" },
-  { keys: ["Escape"], action: "stop", help: "Leave a dialog, or stop the work", group: "Work" },
+  { keys: ["Escape"], action: "stop", help: "Leave a dialog, the layers or the outline; else stop the work", group: "Work" },
   { keys: ["Ctrl+z"], action: "undo", help: "Undo", group: "Work" },
   { keys: ["Ctrl+Shift+z", "Ctrl+y"], action: "redo", help: "Redo", group: "Work" },
   { keys: ["Delete", "Backspace"], action: "clear", help: "Take back what was said about the object on this frame", group: "Work" },

@@ -1,14 +1,15 @@
 /** What the pointer does on the picture: clicks, boxes, strokes, taking marks away, panning, zooming, the wipe. */
 import { signal } from "@preact/signals";
-import { placed } from "./actions";
+import { interrupt, placed } from "./actions";
 import { add, drop, type Mark } from "./edits";
-import { aborted, Refused } from "./api";
-import { preview } from "./frames";
+import { Hover } from "./hover";
+import { layered, pickAt } from "./layers";
+import type { Marks } from "./marks";
 import { clamp, unit } from "./numbers";
-import { report } from "./session";
-import { active, brush, frame, mode, said, shot, tool, VIEWER, wipe, zoom } from "./state";
+import { moved, outline, split, without, type Vertex } from "./outline";
+import { brush, mode, said, shot, tool, wipe, zoom } from "./state";
 import { canvasSize, placement, type Screen } from "./view";
-import type { Said } from "./words";
+import type { Polygon, Said } from "./words";
 
 type At = readonly [x: number, y: number];
 /** What is being drawn, in [0, 1] of the picture. */
@@ -18,7 +19,6 @@ export const pointer = signal<At | null>(null);
 
 /** CSS pixels that a click may slip; and, on a small screen, within which a mark is hit. */
 const SLIP = 4, REACH = 12;
-const HOVER_WIDTH = 480;
 
 /** The picture's position of a pointer, in [0, 1] where it is on the picture. */
 function at(event: MouseEvent, canvas: HTMLElement): At {
@@ -54,60 +54,85 @@ export function hit(from: Said | null, where: At): Mark | null {
   return best && best[0] <= REACH * unit() ? best[1] : null;
 }
 
+/** The nearest of some places that is within reach, or null. */
+function within<T>(found: readonly (readonly [number, T])[]): T | null {
+  const best = found.reduce<readonly [number, T] | null>((a, b) => (a && a[0] <= b[0] ? a : b), null);
+  return best && best[0] <= REACH * unit() ? best[1] : null;
+}
+
+function nearestVertex(all: readonly Polygon[], where: At): Vertex | null {
+  return within(all.flatMap((p, polygon) => p.map((v, at) => [apart(v, where), { polygon, at }] as const)));
+}
+
+/** The place for a new vertex: after the one that the nearest line begins at. */
+function nearestEdge(all: readonly Polygon[], where: At): Vertex | null {
+  return within(all.flatMap((p, polygon) => p.map((from, i) => {
+    const to = p[(i + 1) % p.length] ?? from;
+    const [dx, dy] = [to[0] - from[0], to[1] - from[1]];
+    const t = clamp(((where[0] - from[0]) * dx + (where[1] - from[1]) * dy) / (dx * dx + dy * dy || 1), 0, 1);
+    return [apart([from[0] + t * dx, from[1] + t * dy], where), { polygon, at: i + 1 }] as const;
+  })));
+}
+
+const box = ([ax, ay]: At, [bx, by]: At) => [Math.min(ax, bx), Math.min(ay, by), Math.max(ax, bx), Math.max(ay, by)] as const;
+
 export class Pointer {
   readonly #canvas: HTMLElement;
-  readonly #screen: Screen;
   #move: ((event: PointerEvent) => void) | null = null;
   #up: ((event: PointerEvent) => void) | null = null;
-  /** Whether Shift and the pointer ask for a preview, and whether one is on its way. */
-  #over = false;
-  #asking = false;
-  #next: (() => void) | null = null;
+  #cancel: (() => void) | null = null;
+  readonly #hover: Hover;
+  /** Whether marks that were just made are on their way, and stay shown. */
+  #held = false;
 
   constructor(canvas: HTMLElement, screen: Screen) {
     this.#canvas = canvas;
-    this.#screen = screen;
+    this.#hover = new Hover(screen);
     canvas.addEventListener("pointerdown", (e) => this.#down(e));
     canvas.addEventListener("pointermove", (e) => this.#moved(e));
     canvas.addEventListener("pointerup", (e) => this.#ended(e));
-    canvas.addEventListener("pointercancel", () => this.#forget());
+    canvas.addEventListener("pointercancel", () => this.#interrupt());
     canvas.addEventListener("pointerleave", () => {
       pointer.value = null;
-      this.#unhover();
+      this.#hover.hide();
     });
     canvas.addEventListener("contextmenu", (e) => e.preventDefault());
     canvas.addEventListener("wheel", (e) => this.#wheel(e), { passive: false });
-    addEventListener("keyup", (e) => e.key === "Shift" && this.#unhover());
+    addEventListener("keyup", (e) => e.key === "Shift" && this.#hover.hide());
   }
 
   #down(event: PointerEvent): void {
     const where = at(event, this.#canvas);
     this.#canvas.setPointerCapture(event.pointerId);
-    this.#unhover();
+    this.#hover.hide();
     const label = event.button === 2 || event.altKey ? 0 : 1;
     if (event.button === 1 || event.ctrlKey) return this.#pan(event);
     if (this.#onWipe(event)) this.#move = (e) => this.#drawWipe(e);
     else if (!inside(where)) return;
+    else if (layered.value) pickAt(...where);
+    else if (tool.value === "outline") this.#vertex(where, label);
     else if (tool.value === "erase") this.#erase(where);
     else if (tool.value === "brush") this.#stroke(where, label);
     else this.#click(where, label);
+    if (this.#up) interrupt.value = () => this.#interrupt();
   }
 
   #click(from: At, label: 0 | 1): void {
     this.#move = (e) => {
       const to = clipped(at(e, this.#canvas));
       draft.value = label && apart(from, to) > SLIP ? { kind: "box", from, to } : null;
+      if (draft.value && from[0] !== to[0] && from[1] !== to[1]) this.#hover.show({ box: box(from, to) });
     };
     this.#up = () => {
       const drawn = draft.value;
-      if (drawn?.kind !== "box") return void add({ points: [[from[0], from[1], label]] });
-      const [[ax, ay], [bx, by]] = [drawn.from, drawn.to];
-      if (ax !== bx && ay !== by) void add({ box: [Math.min(ax, bx), Math.min(ay, by), Math.max(ax, bx), Math.max(ay, by)] });
+      if (drawn?.kind !== "box") return this.#add({ points: [[from[0], from[1], label]] });
+      if (drawn.from[0] !== drawn.to[0] && drawn.from[1] !== drawn.to[1]) this.#add({ box: box(drawn.from, drawn.to) });
     };
   }
 
   #stroke(from: At, label: 0 | 1): void {
     let points: At[] = [from];
+    const stroke = () => ({ scribbles: [{ points, label, radius: brush.value / 100, mode: mode.value }] });
     draft.value = { kind: "stroke", points, label };
     this.#move = (e) => {
       const to = clipped(at(e, this.#canvas));
@@ -115,8 +140,43 @@ export class Pointer {
       if (last && apart(last, to) < 2) return;
       points = [...points, to];
       draft.value = { kind: "stroke", points, label };
+      if (mode.value !== "hair") this.#hover.show(stroke());
     };
-    this.#up = () => void add({ scribbles: [{ points, label, radius: brush.value / 100, mode: mode.value }] });
+    this.#up = () => this.#add(stroke());
+  }
+
+  /** Drag a vertex of the outline, set one on its line, or with the right button take one away. */
+  #vertex(from: At, label: 0 | 1): void {
+    const before = outline.value;
+    const near = nearestVertex(before, from), found = near ?? (label ? nearestEdge(before, from) : null);
+    if (!found) return;
+    if (!label) {
+      const left = without(before, found);
+      if (left.length && left !== before) this.#add({ polygons: left });
+      return;
+    }
+    const start = near ? before : split(before, found, from);
+    outline.value = start;
+    this.#cancel = () => (outline.value = before);
+    this.#move = (e) => {
+      outline.value = moved(start, found, clipped(at(e, this.#canvas)));
+      this.#hover.show({ polygons: outline.value });
+    };
+    this.#up = () => {
+      this.#cancel = null;
+      this.#add({ polygons: outline.value }, () => (outline.value = before));
+    };
+  }
+
+  /** Say it, and show what it selected until the answer is there. */
+  #add(what: Marks, refused: () => void = () => undefined): void {
+    this.#held = true;
+    const revision = shot.value?.revision;
+    void add(what).then(() => {
+      this.#held = false;
+      this.#hover.hide();
+      if (shot.value?.revision === revision) refused();
+    });
   }
 
   #erase(where: At): void {
@@ -150,8 +210,8 @@ export class Pointer {
     pointer.value = inside(where) ? where : null;
     this.#canvas.classList.toggle("wiping", this.#onWipe(event));
     if (this.#move) return this.#move(event);
-    if (event.shiftKey && tool.value === "click" && inside(where)) this.#hover(where, event.altKey ? 0 : 1);
-    else this.#unhover();
+    if (event.shiftKey && tool.value === "click" && inside(where) && !layered.value) this.#hover.show({ points: [[...where, event.altKey ? 0 : 1]] });
+    else if (!this.#held) this.#hover.hide();
   }
 
   #ended(event: PointerEvent): void {
@@ -162,8 +222,16 @@ export class Pointer {
   }
 
   #forget(): void {
-    this.#move = this.#up = null;
+    this.#cancel?.();
+    this.#move = this.#up = this.#cancel = null;
     draft.value = null;
+    interrupt.value = null;
+  }
+
+  /** Esc: what is being drawn was not meant. */
+  #interrupt(): void {
+    this.#hover.hide();
+    this.#forget();
   }
 
   #wheel(event: WheelEvent): void {
@@ -174,37 +242,5 @@ export class Pointer {
     const [x, y] = at(event, this.#canvas);
     const still = 1 - start.scale / scale;
     zoom.value = { x: start.x + (x * clip.width - start.x) * still, y: start.y + (y * clip.height - start.y) * still, scale };
-  }
-
-  /** Ask what a click here would select; one question at a time, and only the newest waits. */
-  #hover(where: At, label: 0 | 1): void {
-    this.#over = true;
-    const ask = () => void this.#preview(where, label);
-    if (this.#asking) this.#next = ask;
-    else ask();
-  }
-
-  async #preview([x, y]: At, label: 0 | 1): Promise<void> {
-    this.#asking = true;
-    const number = frame.value;
-    try {
-      const prompt = { frame: number, object: active.value, points: [[x, y, label] as const] };
-      const blob = await preview(prompt, HOVER_WIDTH, VIEWER, new AbortController().signal);
-      const picture = await createImageBitmap(blob, { premultiplyAlpha: "none", colorSpaceConversion: "none" });
-      if (this.#over && frame.value === number) this.#screen.hover(picture);
-    } catch (problem) {
-      if (!(problem instanceof Refused) && !aborted(problem)) report(problem);
-    }
-    const next = this.#next;
-    this.#asking = false;
-    this.#next = null;
-    next?.();
-  }
-
-  #unhover(): void {
-    if (!this.#over) return;
-    this.#over = false;
-    this.#next = null;
-    this.#screen.hover(null);
   }
 }

@@ -2,6 +2,92 @@
 
 export const PROTOCOL = 1;
 
+export interface Scribble {
+  readonly points: readonly (readonly [number, number])[];
+  readonly label: 0 | 1;
+  readonly radius: number;
+  readonly mode: "hint" | "paint" | "hair";
+}
+
+export interface Prompt {
+  readonly frame: number;
+  readonly object?: string;
+  readonly points?: readonly (readonly [number, number, 0 | 1])[];
+  readonly box?: readonly [number, number, number, number] | null;
+  readonly scribbles?: readonly Scribble[];
+  readonly mask?: string | null;
+  readonly select?: string | null;
+  readonly polygons?: readonly (readonly (readonly [number, number])[])[];
+}
+
+export interface Said {
+  readonly frame: number;
+  readonly object: string;
+  readonly points: readonly (readonly [number, number, 0 | 1])[];
+  readonly box: readonly [number, number, number, number] | null;
+  readonly scribbles: readonly Scribble[];
+  readonly mask: boolean;
+  readonly select: string | null;
+  readonly polygons: readonly (readonly (readonly [number, number])[])[];
+}
+
+export interface PutPrompt {
+  readonly revision: number;
+  readonly prompt: Prompt;
+  readonly keep_mask?: boolean;
+}
+
+export interface AddPrompt {
+  readonly revision: number;
+  readonly prompt: Prompt;
+}
+
+export interface RemovePrompt {
+  readonly revision: number;
+  readonly frame: number;
+  readonly object?: string;
+}
+
+export interface Selector {
+  readonly name: string;
+  readonly title: string;
+  readonly what: string;
+  readonly needs: "marks" | "background" | "both";
+  readonly mask: boolean;
+  readonly outline: boolean;
+}
+
+export interface Selected {
+  readonly object: string;
+  readonly frame: number;
+  readonly share: number;
+  readonly score: number;
+  readonly mask: string;
+  readonly polygons: readonly (readonly (readonly [number, number])[])[];
+}
+
+export interface Preview {
+  readonly prompt: Prompt;
+  readonly width?: number;
+  readonly replace?: boolean;
+  readonly viewer?: string;
+  readonly exact?: boolean;
+}
+
+export interface MakeLayers {
+  readonly frame: number;
+  readonly count?: number;
+  readonly folder?: string | null;
+  readonly overwrite?: boolean;
+}
+
+export interface PickLayers {
+  readonly revision: number;
+  readonly frame: number;
+  readonly layers: readonly number[];
+  readonly object?: string;
+}
+
 export interface Error {
   readonly code: string;
   readonly message: string;
@@ -38,6 +124,7 @@ export interface Capabilities {
   readonly refiner_why: string;
   readonly presets: readonly Choice[];
   readonly formats: readonly string[];
+  readonly selectors: readonly Selector[];
 }
 
 export interface CreateShot {
@@ -52,6 +139,7 @@ export interface CreateShot {
   readonly steady?: number;
   readonly on_error?: "stop" | "skip";
   readonly grid?: string | null;
+  readonly select?: string;
 }
 
 export interface OpenShot {
@@ -71,31 +159,6 @@ export interface ClipFacts {
   readonly padding: number;
   readonly timecode: string | null;
   readonly notes: readonly string[];
-}
-
-export interface Scribble {
-  readonly points: readonly (readonly [number, number])[];
-  readonly label: 0 | 1;
-  readonly radius: number;
-  readonly mode: "hint" | "paint" | "hair";
-}
-
-export interface Prompt {
-  readonly frame: number;
-  readonly object?: string;
-  readonly points?: readonly (readonly [number, number, 0 | 1])[];
-  readonly box?: readonly [number, number, number, number] | null;
-  readonly scribbles?: readonly Scribble[];
-  readonly mask?: string | null;
-}
-
-export interface Said {
-  readonly frame: number;
-  readonly object: string;
-  readonly points: readonly (readonly [number, number, 0 | 1])[];
-  readonly box: readonly [number, number, number, number] | null;
-  readonly scribbles: readonly Scribble[];
-  readonly mask: boolean;
 }
 
 export interface ObjectState {
@@ -125,28 +188,12 @@ export interface ShotState {
   readonly can_undo: boolean;
   readonly can_redo: boolean;
   readonly jobs: readonly string[];
+  readonly select: string;
 }
 
 export interface ShotList {
   readonly shots: readonly string[];
   readonly paths: readonly string[];
-}
-
-export interface PutPrompt {
-  readonly revision: number;
-  readonly prompt: Prompt;
-  readonly keep_mask?: boolean;
-}
-
-export interface AddPrompt {
-  readonly revision: number;
-  readonly prompt: Prompt;
-}
-
-export interface RemovePrompt {
-  readonly revision: number;
-  readonly frame: number;
-  readonly object?: string;
 }
 
 export interface Edit {
@@ -169,24 +216,16 @@ export interface SetRange {
   readonly range: readonly [number, number] | null;
 }
 
-export interface Selected {
-  readonly object: string;
-  readonly frame: number;
-  readonly share: number;
-  readonly score: number;
-  readonly mask: string;
+export interface SetMethods {
+  readonly revision: number;
+  readonly select?: string | null;
+  readonly refiner?: string | null;
+  readonly refiner_settings?: Record<string, unknown>;
 }
 
 export interface Prompted {
   readonly shot: ShotState;
   readonly selected: Selected;
-}
-
-export interface Preview {
-  readonly prompt: Prompt;
-  readonly width?: number;
-  readonly replace?: boolean;
-  readonly viewer?: string;
 }
 
 export interface TrackFrames {
@@ -227,7 +266,7 @@ export interface ExportPlan {
 export interface JobState {
   readonly job: string;
   readonly shot: string;
-  readonly kind: "track" | "matte" | "export";
+  readonly kind: "track" | "matte" | "export" | "layers";
   readonly status: "queued" | "running" | "done" | "failed" | "cancelled";
   readonly seq: number;
   readonly error: Error | null;
@@ -322,6 +361,10 @@ export interface Operations {
   readonly forget_object: { request: EditObject; reply: ShotState };
   readonly lock: { request: LockFrames; reply: ShotState };
   readonly unlock: { request: LockFrames; reply: ShotState };
+  readonly layers: { request: MakeLayers; reply: JobState };
+  readonly layer_image: { request: null; reply: Blob };
+  readonly pick_layers: { request: PickLayers; reply: Prompted };
+  readonly set_methods: { request: SetMethods; reply: ShotState };
   readonly set_range: { request: SetRange; reply: ShotState };
   readonly undo: { request: Edit; reply: ShotState };
   readonly redo: { request: Edit; reply: ShotState };
@@ -356,6 +399,10 @@ export const ROUTES: Record<keyof Operations, readonly [method: string, path: st
   forget_object: ["POST", "/v1/shots/{shot}/objects/forget"],
   lock: ["POST", "/v1/shots/{shot}/lock"],
   unlock: ["POST", "/v1/shots/{shot}/unlock"],
+  layers: ["POST", "/v1/shots/{shot}/layers"],
+  layer_image: ["GET", "/v1/shots/{shot}/layers/{number}"],
+  pick_layers: ["POST", "/v1/shots/{shot}/layers/pick"],
+  set_methods: ["POST", "/v1/shots/{shot}/methods"],
   set_range: ["POST", "/v1/shots/{shot}/range"],
   undo: ["POST", "/v1/shots/{shot}/undo"],
   redo: ["POST", "/v1/shots/{shot}/redo"],

@@ -13,8 +13,8 @@ const LOOK = 1500, HIDDEN = 60_000;
 /** Milliseconds between two looks at a shot while a job runs on it. */
 const FRESH = 600;
 const AGAIN = "Start it again with “trackmatte web” and your clip: everything is saved, and a new page opens.";
-const NAMES = { track: "Tracking", matte: "Refining", export: "Exporting" } as const;
-const PAST = { track: "Tracked", matte: "Refined", export: "Exported" } as const;
+const NAMES = { track: "Tracking", matte: "Refining" } as const;
+const PAST = { track: "Tracked", matte: "Refined" } as const;
 
 /** Open the shot. */
 export async function begin(): Promise<void> {
@@ -173,7 +173,7 @@ function finish(state: JobState, job: Work | undefined): void {
   outdateAll();
   if (state.status === "failed") tell(state.error?.message ?? "The work failed.", "error");
   else if (state.status === "cancelled") tell("Stopped; what is finished stays.");
-  else if (state.kind !== "export") tell(job?.of ? `${PAST[state.kind]} ${job.of} frames.` : `${NAMES[state.kind]}: all was up to date.`);
+  else if (state.kind === "track" || state.kind === "matte") tell(job?.of ? `${PAST[state.kind]} ${job.of} frames.` : `${NAMES[state.kind]}: all was up to date.`);
 }
 
 function put(job: Work): void {

@@ -2,7 +2,7 @@
 import { computed, signal } from "@preact/signals";
 import { Engine } from "./api";
 import { MOST_OBJECTS, type View } from "./gl/shader";
-import type { Capabilities, JobState, ObjectState, Place, Prompt, Said, ShotState, Span } from "./words";
+import type { Capabilities, JobState, ObjectState, Place, Prompt, Said, Selector, ShotState, Span } from "./words";
 
 const words = new URLSearchParams(location.hash.slice(1));
 /** What `trackmatte web` put behind the # of the address; no browser sends that anywhere. */
@@ -24,7 +24,7 @@ export const trouble = signal<Trouble | null>(null);
 const KEPT = "trackmatte.look";
 interface Look {
   shot: string; frame: number; slot: number; view: View; wipe: number | null; onion: boolean; together: boolean;
-  lens: number; backdrop: string; folder: string;
+  lens: number; backdrop: string; folder: string; method: string | null;
 }
 const kept = remembered();
 export const frame = signal(kept.frame ?? 0);
@@ -39,6 +39,8 @@ export const lens = signal(kept.lens ?? 2);
 export const backdrop = signal(kept.backdrop ?? "#2f6f4f");
 /** Where the last export of this shot went. */
 export const folder = signal(kept.folder ?? "");
+/** The selector of what is said next; null = the shot's. */
+export const method = signal<string | null>(kept.method ?? null);
 
 function remembered(): Partial<Look> {
   try {
@@ -52,12 +54,12 @@ function remembered(): Partial<Look> {
 export function remember(): void {
   const look: Look = {
     shot: SHOT_FILE, frame: frame.value, slot: slot.value, view: view.value, wipe: wipe.value, onion: onion.value,
-    together: together.value, lens: lens.value, backdrop: backdrop.value, folder: folder.value,
+    together: together.value, lens: lens.value, backdrop: backdrop.value, folder: folder.value, method: method.value,
   };
   sessionStorage.setItem(KEPT, JSON.stringify(look));
 }
 
-export type Tool = "click" | "brush" | "erase";
+export type Tool = "click" | "brush" | "erase" | "outline";
 export const tool = signal<Tool>("click");
 /** Radius of the brush, percent of the width. */
 export const brush = signal(1);
@@ -107,6 +109,13 @@ export const said = computed<Said | null>(() => saidOf(active.value, frame.value
 
 export function saidOf(object: string, number: number): Said | null {
   return shot.value?.prompts.find((p) => p.object === object && p.frame === number) ?? null;
+}
+
+/** How marks become a mask: what was chosen, else the shot's way. */
+export const selector = computed<Selector | null>(() => selectorNamed(method.value ?? shot.value?.select ?? "auto"));
+
+export function selectorNamed(name: string): Selector | null {
+  return capabilities.value?.selectors.find((s) => s.name === name) ?? null;
 }
 
 export function within(spans: readonly Span[], number: number): boolean {

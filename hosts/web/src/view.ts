@@ -2,6 +2,7 @@
 import { effect, signal } from "@preact/signals";
 import { around, placed, widthNow } from "./actions";
 import { coverage, pictures, plate, telling, type Coverage } from "./frames";
+import { layered } from "./layers";
 import { Renderer, type Placement } from "./gl/renderer";
 import { stepped } from "./numbers";
 import { report } from "./session";
@@ -47,11 +48,12 @@ export class Screen {
     this.#ends = [
       effect(() => void (placement.value = lie())),
       effect(() => {
-        void [shot.value, frame.value, placement.value, onion.value, slot.value, speed.value];
+        void [shot.value, frame.value, placement.value, onion.value, slot.value, speed.value, layered.value?.pictures];
+        if (layered.value && layered.value.frame !== frame.value) layered.value = null;
         void this.#load();
       }),
       effect(() => {
-        void [view.value, wipe.value, together.value, lens.value, backdrop.value, slot.value, onion.value, placement.value];
+        void [view.value, wipe.value, together.value, lens.value, backdrop.value, slot.value, onion.value, placement.value, layered.value];
         this.draw();
       }),
     ];
@@ -82,12 +84,13 @@ export class Screen {
     const [w, h] = canvasSize.value;
     if (!clip || displayed.value === null) return;
     if (this.canvas.width !== w || this.canvas.height !== h) [this.canvas.width, this.canvas.height] = [w, h];
+    const split = layered.value;
     this.#renderer.draw({
-      view: view.value, place: placement.value, active: slot.value, together: together.value, onion: onion.value,
+      view: split ? "layers" : view.value, picked: split?.picked ?? new Set(), place: placement.value, active: slot.value, together: together.value, onion: onion.value,
       wipe: wipe.value, backdrop: rgb(backdrop.value), radius: (lens.value / 100) * clip.width,
     });
     const { x, y, scale } = placement.value;
-    Object.assign(this.canvas.dataset, { frame: String(displayed.value), view: view.value, place: `${x} ${y} ${scale}` });
+    Object.assign(this.canvas.dataset, { frame: String(displayed.value), view: split ? "layers" : view.value, place: `${x} ${y} ${scale}` });
   }
 
   /** Show the current frame; a reply for a frame that was left meanwhile is dropped. */
@@ -129,7 +132,8 @@ export class Screen {
     const clip = shot.peek()?.clip;
     if (!clip) return;
     this.#renderer.setPlate(picture, [clip.width, clip.height]);
-    this.#renderer.setMattes(found.map((c) => c.picture));
+    const split = layered.peek();
+    this.#renderer.setMattes(split?.frame === number ? split.pictures : found.map((c) => c.picture));
     shown.value = found.map((c) => c.alpha);
     displayed.value = number;
     this.draw();

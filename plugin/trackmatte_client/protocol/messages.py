@@ -11,6 +11,28 @@ from dataclasses import dataclass, field
 from typing import Any, Tuple
 
 from .compat import Literal
+from .prompts import (
+    AddPrompt,
+    MakeLayers,
+    PickLayers,
+    Preview,
+    Prompt,
+    PutPrompt,
+    RemovePrompt,
+    Said,
+    Scribble,
+    Selected,
+    Selector,
+)
+
+__all__ = [
+    "AddPrompt", "Capabilities", "Choice", "ClipFacts", "CreateShot", "Done", "Edit", "EditObject",
+    "Error", "ExportFrames", "ExportPlan", "Hello", "JobList", "JobState", "JobStatus", "LockFrames",
+    "MakeLayers", "MatteFrames", "NextPlace", "ObjectState", "OpenShot", "Part", "PickLayers", "Place",
+    "Places", "PlannedPart", "Preview", "Prompt", "Prompted", "PutPrompt", "RemovePrompt", "Said",
+    "Scribble", "Selected", "Selector", "SetMethods", "SetRange", "ShotList", "ShotState", "Span",
+    "Spans", "TrackFrames",
+]  # fmt: skip
 
 Span = Tuple[int, int]
 Spans = Tuple[Span, ...]
@@ -76,6 +98,7 @@ class Capabilities:
     refiner_why: str
     presets: tuple[Choice, ...]
     formats: tuple[str, ...]
+    selectors: tuple[Selector, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +122,8 @@ class CreateShot:
     grid: str | None = None
     """Constant rate, such as ``25`` or ``24000/1001``, at which the host shows a movie: frame k of the shot is
     the host's frame k. One whose stored frames are those is read as it is stored. None = stored frames."""
+    select: str = "auto"
+    """Selector that makes masks of the prompts that name none; auto = the tracker's own way."""
 
 
 @dataclass(frozen=True)
@@ -131,47 +156,6 @@ class ClipFacts:
     """SMPTE label of the first frame, if the clip has one."""
     notes: tuple[str, ...] = ()
     """What is odd about it, in sentences for people."""
-
-
-@dataclass(frozen=True)
-class Scribble:
-    """A brush stroke."""
-
-    points: tuple[tuple[float, float], ...]
-    label: Literal[0, 1] = 1
-    """1 = subject, 0 = background."""
-    radius: float = 0.005
-    """As a part of the width."""
-    mode: Literal["hint", "paint", "hair"] = "hint"
-    """Seed of the selection; exactly this; or a wider band to matte."""
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """What is said about one object on one frame."""
-
-    frame: int
-    object: str = "subject"
-    points: tuple[tuple[float, float, Literal[0, 1]], ...] = ()
-    """x, y, and 1 for the subject or 0 for the background."""
-    box: tuple[float, float, float, float] | None = None
-    """Left, top, right, bottom."""
-    scribbles: tuple[Scribble, ...] = ()
-    mask: str | None = None
-    """A grey PNG in base64, white = subject, of the clip's shape and at most its size."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """What was said about one object on one frame, as the shot file has it."""
-
-    frame: int
-    object: str
-    points: tuple[tuple[float, float, Literal[0, 1]], ...] = ()
-    box: tuple[float, float, float, float] | None = None
-    scribbles: tuple[Scribble, ...] = ()
-    mask: bool = False
-    """Whether there is a mask as well: a given one, or the one that a click corrected."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +198,7 @@ class ShotState:
     can_redo: bool
     jobs: tuple[str, ...] = ()
     """Its jobs that wait or run."""
+    select: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -222,33 +207,6 @@ class ShotList:
 
     shots: tuple[str, ...]
     paths: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class PutPrompt:
-    """Say this about an object on a frame, in place of what was said there."""
-
-    revision: int
-    prompt: Prompt
-    keep_mask: bool = False
-    """The mask that is part of what was said there stays."""
-
-
-@dataclass(frozen=True)
-class AddPrompt:
-    """Say this too; on a frame that was tracked it corrects the mask seen there."""
-
-    revision: int
-    prompt: Prompt
-
-
-@dataclass(frozen=True)
-class RemovePrompt:
-    """Take back what was said about an object on a frame."""
-
-    revision: int
-    frame: int
-    object: str = "subject"
 
 
 @dataclass(frozen=True)
@@ -284,17 +242,15 @@ class SetRange:
 
 
 @dataclass(frozen=True)
-class Selected:
-    """What a prompt selects."""
+class SetMethods:
+    """Change what computes; what was left out stays."""
 
-    object: str
-    frame: int
-    share: float
-    """Part of the picture, in [0, 1]."""
-    score: float
-    """Confidence, in [0, 1]."""
-    mask: str = ""
-    """Of a preview: a grey PNG in base64."""
+    revision: int
+    select: str | None = None
+    """Selector of the prompts that name none."""
+    refiner: str | None = None
+    refiner_settings: dict[str, Any] = field(default_factory=dict)
+    """Of that refiner."""
 
 
 @dataclass(frozen=True)
@@ -303,19 +259,6 @@ class Prompted:
 
     shot: ShotState
     selected: Selected
-
-
-@dataclass(frozen=True)
-class Preview:
-    """Show what a prompt would select, and keep nothing."""
-
-    prompt: Prompt
-    width: int = 480
-    """Of the picture that comes back, pixels."""
-    replace: bool = False
-    """As `PutPrompt` would have it, not `AddPrompt`."""
-    viewer: str = ""
-    """Who asks: a newer request of the same viewer makes this one ``superseded``."""
 
 
 @dataclass(frozen=True)
@@ -383,7 +326,7 @@ class JobState:
 
     job: str
     shot: str
-    kind: Literal["track", "matte", "export"]
+    kind: Literal["track", "matte", "export", "layers"]
     status: JobStatus
     seq: int
     """Number of its newest event."""

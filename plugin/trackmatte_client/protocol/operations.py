@@ -91,6 +91,24 @@ _ALL = (
         "unlock", "POST", f"{_SHOT}/unlock", m.LockFrames, m.ShotState,
         "Let an object's frames be recomputed.", errors=(*_EDIT, "busy"),
     ),
+    Operation(
+        "layers", "POST", f"{_SHOT}/layers", m.MakeLayers, m.JobState,
+        "Start a job that splits a frame into soft layers, unless it has them.",
+        errors=("not_found", "usage", "prompt"),
+    ),
+    Operation(
+        "layer_image", "GET", f"{_SHOT}/layers/{{number}}", None, "image/png",
+        "A layer, from 1, of a frame that was split, 8-bit grey, of the plate's size at that width.",
+        query=("layer", "width?"), errors=(*_READ, "malformed"),
+    ),
+    Operation(
+        "pick_layers", "POST", f"{_SHOT}/layers/pick", m.PickLayers, m.Prompted,
+        "Make layers of a frame the mask of an object there.", errors=_PROMPT,
+    ),
+    Operation(
+        "set_methods", "POST", f"{_SHOT}/methods", m.SetMethods, m.ShotState,
+        "Set the selector and the refiner.", errors=(*_EDIT, "usage", "missing_part"),
+    ),
     Operation("set_range", "POST", f"{_SHOT}/range", m.SetRange, m.ShotState, "Set in and out.", (), _EDIT),
     Operation(
         "undo", "POST", f"{_SHOT}/undo", m.Edit, m.ShotState, "Undo the last edit.",

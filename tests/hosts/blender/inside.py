@@ -449,7 +449,9 @@ def masks(said: dict[str, Any]) -> dict[str, Any]:
         bpy.ops.trackmatte.show()
         shown = addon("overlay").get(clip.name, 11)
         np.save(folder / f"{view}.npy", addon("overlay").colours(shown, view, 0.5))
-    delivered = addon("trackmatte_client.paths").numbered(addon("clips").absolute(state.deliveries[0].target), 4, 0)
+    delivered = addon("trackmatte_client.paths").numbered(
+        addon("clips").absolute(state.deliveries[0].target), 4, 0
+    )
     np.save(folder / "delivered.npy", read(Path(delivered))[..., 0])
     settings.view = "MASK"
 

@@ -10,7 +10,9 @@ export interface Placement {
 }
 
 export interface Scene {
-  readonly view: View;
+  readonly view: View | "layers";
+  /** Layers that are chosen. */
+  readonly picked: ReadonlySet<number>;
   readonly place: Placement;
   readonly active: number;
   readonly together: boolean;
@@ -116,7 +118,8 @@ export class Renderer {
     gl.uniform2f(at("canvas"), this.canvas.width, this.canvas.height);
     gl.uniform2f(at("size"), ...this.#size);
     gl.uniform3f(at("place"), scene.place.x, scene.place.y, scene.place.scale);
-    gl.uniform1i(at("view"), VIEWS.indexOf(scene.view));
+    gl.uniform1i(at("view"), [...VIEWS, "layers"].indexOf(scene.view));
+    gl.uniform1i(at("picked"), [...scene.picked].reduce((bits, layer) => bits | (1 << layer), 0));
     gl.uniform1i(at("count"), this.#count);
     gl.uniform1i(at("chosen"), scene.active);
     gl.uniform1i(at("together"), scene.together ? 1 : 0);

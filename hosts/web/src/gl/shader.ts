@@ -24,6 +24,7 @@ uniform vec2 canvas;             // its size, device pixels
 uniform vec2 size;               // of the picture, in the plate's pixels
 uniform vec3 place;              // canvas = picture * place.z + place.xy, origin top left
 uniform int view;
+uniform int picked;              // layers that are chosen, a bit each
 uniform int count;               // mattes that are there
 uniform int chosen;
 uniform bool together;           // all objects, or the active one alone
@@ -66,6 +67,14 @@ vec3 overlay(vec3 c, vec2 at) {
   return c;
 }
 
+// False colours where no layer is chosen, the plate where one is.
+vec3 layers(vec3 c, vec2 at, float chosen) {
+  vec3 sum = vec3(0.0);
+  for (int i = 0; i < count; i++) sum += matte(i, at) * tints[i];
+  float grey = dot(c, vec3(0.299, 0.587, 0.114));
+  return mix(mix(vec3(grey), sum, 0.65) * 0.75, c, chosen);
+}
+
 vec3 over(vec3 front, vec3 back, float a) { return code(light(front) * a + back * (1.0 - a)); }
 
 vec3 blurred(vec2 at) {
@@ -93,12 +102,16 @@ void main() {
   vec2 screen = vec2(gl_FragCoord.x, canvas.y - gl_FragCoord.y);
   vec2 at = (screen - place.xy) / place.z;
   // Derivatives need all pixels: before anything returns.
-  float before = 0.0, after = 0.0, hovered = 0.0, rim = 0.0;
+  float before = 0.0, after = 0.0, hovered = 0.0, rim = 0.0, taken = 0.0;
+  if (view == 6) {
+    for (int i = 0; i < count; i++) if ((picked & (1 << i)) != 0) taken += texture(mattes, vec3(at / size, float(i))).r;
+    rim = picked == 0 ? 0.0 : outline(taken);
+  }
   if (onion) {
     before = outline(texture(around, vec3(at / size, 0.0)).r);
     after = outline(texture(around, vec3(at / size, 1.0)).r);
   }
-  if (hovering) {
+  if (hovering && view != 6) {
     hovered = texture(hover, at / size).r;
     rim = outline(hovered);
   }
@@ -117,13 +130,14 @@ void main() {
       c = over(c, vec3(mod(square.x + square.y, 2.0) < 0.5 ? 0.3 : 0.12), a);
     }
     else if (view == 4) c = over(c, light(backdrop), a);
-    else c = over(c, blurred(at), a);
+    else if (view == 5) c = over(c, blurred(at), a);
+    else c = mix(layers(c, at, clamp(taken, 0.0, 1.0)), vec3(1.0), rim);
   }
   if (onion) {
     c = mix(c, vec3(0.0, 0.447, 0.698), before);
     c = mix(c, vec3(0.835, 0.369, 0.0), after);
   }
-  if (hovering) c = mix(mix(c, tints[chosen], 0.45 * hovered), vec3(1.0), rim);
+  if (hovering && view != 6) c = mix(mix(c, tints[chosen], 0.45 * hovered), vec3(1.0), rim);
   if (wipe >= 0.0 && abs(screen.x - wipe * canvas.x) < 1.0) c = vec3(1.0);
   result = vec4(c, 1.0);
 }`;

@@ -2,8 +2,10 @@
 import { useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { run } from "../actions";
+import { keepMethod } from "../edits";
 import { actionOf, type Action } from "../keys";
 import { duration } from "../numbers";
+import { keepOutline } from "../outline";
 import { player } from "../play";
 import { begin } from "../session";
 import { dialog, frame, remember, shot, speed, trouble } from "../state";
@@ -16,6 +18,8 @@ import { keyOf, Viewer } from "./Viewer";
 
 export function App() {
   useEffect(player, []);
+  useEffect(keepMethod, []);
+  useEffect(keepOutline, []);
   useSignalEffect(remember);
   useEffect(() => {
     addEventListener("keydown", pressed);

@@ -2,7 +2,9 @@
 import { unit } from "../numbers";
 import { MARKS, css } from "../palette";
 import { draft, pointer } from "../pointer";
-import { brush, cross, frame, objects, shot, slot, tool } from "../state";
+import { joined, pending } from "../marks";
+import { outline } from "../outline";
+import { active, brush, cross, frame, objects, shot, slot, tool } from "../state";
 import { canvasSize, placement } from "../view";
 import type { Said } from "../words";
 
@@ -17,9 +19,12 @@ export function Marks() {
   const wide = (clip.width * scale) / ratio;
   const here = shot.value?.prompts.filter((p) => p.frame === frame.value) ?? [];
   const [w, h] = canvasSize.value;
+  const waiting = pending.value?.frame === frame.value && pending.value.object === active.value ? asSaid(pending.value.object, frame.value) : null;
   return (
     <svg class="marks" viewBox={`0 0 ${w / ratio} ${h / ratio}`} aria-hidden="true">
       {here.map((said) => <Saying key={said.object} said={said} put={put} wide={wide} />)}
+      {waiting && <Saying said={waiting} put={put} wide={wide} />}
+      {tool.value === "outline" && outline.value.map((p, i) => <Outline key={i} points={p.map((v) => put(...v))} />)}
       <Drawn put={put} wide={wide} />
       {cross.value && <Cross at={put(...cross.value)} />}
       {tool.value === "brush" && pointer.value && <Brush at={put(...pointer.value)} radius={(brush.value / 100) * wide} />}
@@ -27,9 +32,28 @@ export function Marks() {
   );
 }
 
+/** Marks that wait for their other side, as if they were said. */
+function asSaid(object: string, number: number): Said {
+  const { points = [], scribbles = [], box = null } = joined(pending.value?.marks ?? []);
+  const strokes = scribbles.map(({ label = 1, radius = 0.005, mode = "hint" as const, points }) => ({ points, label, radius, mode }));
+  return { object, frame: number, points, box, scribbles: strokes, mask: false, select: null, polygons: [] };
+}
+
+function Outline({ points }: { points: readonly [number, number][] }) {
+  const path = `M${points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}Z`;
+  const side = 6 * unit();
+  return (
+    <g class="outline" fill="none">
+      <path d={path} stroke="#111" stroke-width="3" />
+      <path d={path} stroke="#fff" stroke-width="1.2" />
+      {points.map(([x, y], i) => <rect key={i} x={x - side / 2} y={y - side / 2} width={side} height={side} fill={css(slot.value)} stroke="#111" />)}
+    </g>
+  );
+}
+
 function Saying({ said, put, wide }: { said: Said; put: Put; wide: number }) {
-  const at = objects.value.findIndex((o) => o.object === said.object);
-  const colour = css(Math.max(0, at));
+  const known = objects.value.findIndex((o) => o.object === said.object), at = known < 0 ? slot.value : known;
+  const colour = css(at);
   return (
     <g class={at === slot.value ? "said" : "said other"} data-object={said.object}>
       {said.box && <Frame from={put(said.box[0], said.box[1])} to={put(said.box[2], said.box[3])} colour={colour} />}

@@ -1,13 +1,14 @@
 /** The right side: objects, tool, work. */
-import { run, start } from "../actions";
-import { forget, lock } from "../edits";
+import { run, setMethod, start } from "../actions";
+import { forget, lock, setRefiner } from "../edits";
 import type { Action } from "../keys";
 import { MOST_OBJECTS } from "../gl/shader";
 import { count } from "../numbers";
 import { css, MARKS } from "../palette";
 import {
-  active, brush, capabilities, frame, jobs, mode, named, nameOf, objects, places, said, shot, slot, tool, within, type Tool,
+  active, brush, capabilities, frame, jobs, mode, named, nameOf, objects, places, said, selector, shot, slot, tool, within, type Tool,
 } from "../state";
+import { LayersBox } from "./LayersBox";
 import { Progress } from "./Progress";
 import { keyOf } from "./Viewer";
 
@@ -17,6 +18,7 @@ export function Panel() {
       <Objects />
       <Tools />
       <WorkBox />
+      <LayersBox />
     </aside>
   );
 }
@@ -78,6 +80,7 @@ const TOOLS: readonly (readonly [Tool, string, string])[] = [
   ["click", "Click", "Click the subject; drag a box. Right or Alt-click: not the subject. Hold Shift to see what a click would select."],
   ["brush", "Brush", "Brush the subject. Right or Alt: brush the background."],
   ["erase", "Erase", "Click a point, box or stroke of the active object to take it away."],
+  ["outline", "Outline", "Drag a vertex, or the line for a new one; the right button takes one away. Enter or Esc leaves."],
 ];
 const MODES = { hint: "Hint: what belongs to it", paint: "Paint: exactly this", hair: "Hair: refine wider here" } as const;
 
@@ -85,13 +88,15 @@ function Tools() {
   const object = objects.value[slot.value];
   const locked = object !== undefined && within(object.locked, frame.value);
   const help = TOOLS.find(([t]) => t === tool.value)?.[2];
+  const tools = TOOLS.filter(([t]) => t !== "outline" || selector.value?.outline);
   return (
     <section aria-labelledby="tool-title">
       <h2 id="tool-title">Tool</h2>
-      <div class="buttons three" role="group" aria-label="Tools">
-        {TOOLS.map(([t, title]) => <button key={t} type="button" aria-pressed={tool.value === t} title={`${title} (${keyOf(t)})`} onClick={() => (tool.value = t)}>{title}</button>)}
+      <div class={`buttons ${tools.length > 3 ? "four" : "three"}`} role="group" aria-label="Tools">
+        {tools.map(([t, title]) => <button key={t} type="button" aria-pressed={tool.value === t} title={`${title} (${keyOf(t)})`} onClick={() => (tool.value = t)}>{title}</button>)}
       </div>
       <p class="tip">{help}</p>
+      <Methods />
       {tool.value === "brush" && (
         <div class="fields">
           <label>Size <input type="range" min="0.1" max="8" step="0.1" value={brush.value} onInput={(e) => (brush.value = Number(e.currentTarget.value))} /></label>
@@ -107,6 +112,33 @@ function Tools() {
     </section>
   );
 }
+
+/** How marks become a mask. */
+function Methods() {
+  return (
+    <div class="fields">
+      <label title={`The next one: ${keyOf("nextMethod")}`}>Method <select name="method" value={selector.value?.name ?? ""} onChange={(e) => setMethod(e.currentTarget.value)}>
+        {capabilities.value?.selectors.map((s) => <option key={s.name} value={s.name}>{s.title}</option>)}
+      </select></label>
+      <p class="tip">{selector.value?.what}</p>
+    </div>
+  );
+}
+
+/** What makes soft mattes of the masks. */
+function Refiners() {
+  return (
+    <div class="fields">
+      <label>Refiner <select name="refiner" value={shot.value?.refiner ?? ""} onChange={(e) => void setRefiner(e.currentTarget.value)}>
+        {capabilities.value?.refiners.map((r) => <option key={r.name} value={r.name} disabled={!r.available} title={r.why}>{REFINERS[r.name] ?? r.name}</option>)}
+      </select></label>
+    </div>
+  );
+}
+
+const REFINERS: Record<string, string> = {
+  closed_form: "Closed-form, on a band", bayesian: "Bayesian, on a band", mam: "Matting Anything", hiera: "hiera, a decoder of your own", none: "None: the mask as it is",
+};
 
 function WorkBox() {
   const idle = !jobs.value.length, ready = !!shot.value?.prompts.length;
@@ -126,6 +158,7 @@ function WorkBox() {
         <button type="button" aria-disabled={!ready} title={`Make soft mattes of the masks (${keyOf("matte")})`} onClick={() => void start("matte")}>Refine mattes</button>
         <button type="button" disabled={idle} title={`Stop after the frame in hand (${keyOf("stop")})`} onClick={() => run("stop")}>Stop</button>
       </div>
+      <Refiners />
       <Progress />
       <button type="button" class="wide" disabled={!needy} title={`The next frame that quality control doubts (${keyOf("nextDoubt")})`} onClick={() => run("nextDoubt")}>
         {needy ? `Next frame to check (${needy})` : "No frame to check"}
@@ -139,5 +172,5 @@ function parts(): string {
   const now = shot.value;
   if (!now) return "";
   const why = now.tracker === capabilities.value?.tracker && capabilities.value.tracker_why ? ` (${capabilities.value.tracker_why})` : "";
-  return `Tracker: ${now.tracker}${why}. Refiner: ${now.refiner}.`;
+  return `Tracker: ${now.tracker}${why}.`;
 }

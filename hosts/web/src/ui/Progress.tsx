@@ -3,7 +3,7 @@ import { useSignal, useSignalEffect } from "@preact/signals";
 import { duration } from "../numbers";
 import { jobs, type Work } from "../state";
 
-const STAGES: Record<string, string> = { track: "Tracking", refine: "Refining", matte: "Refining", steady: "Steadying", export: "Exporting" };
+const STAGES: Record<string, string> = { track: "Tracking", refine: "Refining", matte: "Refining", steady: "Steadying", export: "Exporting", layers: "Splitting into layers" };
 /** Seconds between two announcements to a screen reader. */
 const SPOKEN = 5;
 

@@ -3,9 +3,12 @@ import { useEffect, useRef } from "preact/hooks";
 import { VIEWS, type View } from "../gl/shader";
 import { run } from "../actions";
 import { KEYS, type Action } from "../keys";
+import { layered } from "../layers";
+import { lacks, pending } from "../marks";
 import { Pointer } from "../pointer";
 import {
-  active, backdrop, busy, displayed, frame, lens, objects, onion, shot, shown, slot, together, unseen, view, wipe, zoom, type Alpha,
+  active, backdrop, busy, displayed, frame, lens, objects, onion, said as saidHere, selector, shot, shown, slot, together, unseen, view, wipe,
+  zoom, type Alpha,
 } from "../state";
 import { canvasSize, placement, Screen } from "../view";
 import { Marks } from "./Marks";
@@ -46,7 +49,7 @@ export function Viewer() {
         />
         <Marks />
         {unseen.value && <p class="unseen" role="alert">{unseen.value}</p>}
-        {shot.value && !shot.value.prompts.length && <p class="hint">Click on the subject, or drag a box around it. The right button marks what is not the subject.</p>}
+        {hint() && <p class="hint">{hint()}</p>}
       </div>
     </section>
   );
@@ -67,13 +70,27 @@ function ViewBar() {
       {view.value === "blur" && <label>Lens <input type="range" min="0.2" max="8" step="0.1" value={lens.value} onInput={(e) => (lens.value = Number(e.currentTarget.value))} /></label>}
       {wipe.value !== null && <label>Line <input type="range" min="0" max="1" step="0.01" value={wipe.value} onInput={(e) => (wipe.value = Number(e.currentTarget.value))} /></label>}
       <span class="space" />
-      <span class="alpha-kind" data-kind={shown.value[slot.value]?.kind ?? "none"}>{busy.value ? "working ..." : said(shown.value[slot.value])}</span>
+      <span class="alpha-kind" data-kind={shown.value[slot.value]?.kind ?? "none"}>{busy.value ? "working ..." : layered.value ? "layers" : said(shown.value[slot.value])}</span>
       <button type="button" title={`Zoom out (${keyOf("zoomOut")})`} onClick={() => run("zoomOut")}>−</button>
       <button type="button" class="percent" title={`One pixel to one (${keyOf("actual")})`} onClick={() => run("actual")}>{Math.round(placement.value.scale * 100)} %</button>
       <button type="button" title={`Zoom in (${keyOf("zoomIn")})`} onClick={() => run("zoomIn")}>+</button>
       <button type="button" aria-pressed={zoom.value === null} title={`Fit to the window (${keyOf("fit")})`} onClick={() => run("fit")}>Fit</button>
     </div>
   );
+}
+
+/** What to do next, where the artist may not know. */
+function hint(): string {
+  const waiting = pending.value;
+  if (layered.value) return "";
+  if (waiting?.frame === frame.value && waiting.object === active.value) {
+    const side = lacks(selector.value, saidHere.value, waiting.marks);
+    if (side === "background") return `${selector.value?.title} needs the background as well: mark it with the right button.`;
+    if (side === "subject") return `${selector.value?.title} needs the subject as well: mark it with the left button.`;
+  }
+  if (!shot.value || shot.value.prompts.length || waiting) return "";
+  if (selector.value?.needs === "both") return "Brush the subject, then with the right button the background.";
+  return "Click on the subject, or drag a box around it. The right button marks what is not the subject.";
 }
 
 /** What alpha is on the picture, in words. */

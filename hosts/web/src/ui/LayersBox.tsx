@@ -1,0 +1,53 @@
+/** The soft layers of the frame: how many, which are chosen, and what becomes of them. */
+import { run } from "../actions";
+import { FEWEST, layerCount, layered, MOST, share, splitting, toggle, useLayers, writeLayers } from "../layers";
+import { css, MARKS } from "../palette";
+import { active, shot } from "../state";
+import { keyOf } from "./Viewer";
+
+export function LayersBox() {
+  return (
+    <section aria-labelledby="layers-title">
+      <h2 id="layers-title">Layers of this frame</h2>
+      {layered.value ? <Chosen /> : <Ask />}
+    </section>
+  );
+}
+
+function Ask() {
+  const busy = splitting.value !== null;
+  return (
+    <>
+      <div class="pair">
+        <label class="count">Layers <input
+          type="number" aria-label="How many layers" min={FEWEST} max={MOST} value={layerCount.value}
+          onChange={(e) => (layerCount.value = Math.min(MOST, Math.max(FEWEST, Math.round(e.currentTarget.valueAsNumber) || layerCount.value)))}
+        /></label>
+        <button type="button" disabled={busy || !shot.value} title={`${keyOf("layers")}`} onClick={() => run("layers")}>{busy ? "Splitting ..." : "Split frame"}</button>
+      </div>
+      <p class="tip">Soft layers without a prompt, from colours, texture and place; click those that are the subject.</p>
+    </>
+  );
+}
+
+function Chosen() {
+  const now = layered.value;
+  if (!now) return null;
+  return (
+    <>
+      <p class="tip">Click the layers that are {active.value}; again to leave one out.</p>
+      <div class="layers" role="group" aria-label="Layers">
+        {now.pictures.map((_, i) => (
+          <button key={i} type="button" aria-pressed={now.picked.has(i)} onClick={() => toggle(i)}>
+            <span style={{ color: css(i) }} aria-hidden="true">{MARKS[i] ?? "●"}</span> {i + 1} <small>{Math.round(share(i) * 100)} %</small>
+          </button>
+        ))}
+      </div>
+      <div class="buttons three">
+        <button type="button" class="main" aria-disabled={!now.picked.size} title={`The chosen layers become the mask of ${active.value} (${keyOf("addPoint")})`} onClick={() => void useLayers()}>Use as mask</button>
+        <button type="button" title="Write all layers as one EXR beside the shot file" onClick={() => void writeLayers()}>Write EXR</button>
+        <button type="button" title={`Leave the layers (${keyOf("stop")})`} onClick={() => run("stop")}>Leave</button>
+      </div>
+    </>
+  );
+}
