@@ -297,6 +297,16 @@ def test_pictures_of_the_newest_wish(engine: Path, clip: str, tmp_path: Path) ->
     assert looks[-1].mask.startswith(b"\x89PNG")
     assert looks[-1].matte.startswith(b"\x89PNG")
     assert looks[-1].places == ()
+    # A shot of which nothing was tracked yet: what the prompt would select is shown.
+    other, session = started(clip, tmp_path, main, settings=settings(folder=str(tmp_path / "other")))
+    session.find_places()
+    assert done(other, session)[0].endswith("has no masks to judge yet; track it first")
+    said = part("work").gathered(other.state)["subject", 1001]
+    fetch.wish(pictures.Wish(other.state.settings.shot, 1001, "subject", said, "panel"))
+    main.pump(lambda: looks[-1].wish.prompt)
+    assert looks[-1].plate.startswith(b"\xff\xd8")
+    assert looks[-1].mask.startswith(b"\x89PNG")
+    assert (looks[-1].matte, looks[-1].places, looks[-1].problem) == (b"", None, "")
     # A frame that the clip lacks, and an engine that died.
     fetch.wish(pictures.Wish(shot, 4000, "subject"))
     main.pump(lambda: looks[-1].wish.frame == 4000)
