@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,46 +19,11 @@ import pytest
 from tests.disc import alpha_at, write_frames
 from tests.hosts.nuke import engines
 from tests.hosts.nuke.double import ROOT, MainThread, Node, node_state, part
+from tests.hosts.nuke.engines import FRAMES, SIZE, clip, engine, off_the_main_thread, tidy  # noqa: F401
 from tests.unit.test_client import PYTHONS
 from tests.unit.test_client_lines import Double, write_file
 
-pytestmark = pytest.mark.usefixtures("engine")
-FRAMES = 6
-SIZE = (96, 64)
-
-
-@pytest.fixture(autouse=True)
-def no_threads_left() -> Iterator[None]:
-    """Every thread of ours ends soon after its work."""
-    yield
-    part("session").close_all()
-    engines.wait_for(lambda: not [t for t in threading.enumerate() if t.name.startswith("trackmatte")])
-
-
-@pytest.fixture(autouse=True)
-def never_waiting_on_the_main_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The host's main thread asks the engine nothing: that may take its time."""
-    client, here = part("trackmatte_client.client"), threading.get_ident()
-    asked = client._Answer.__enter__
-
-    def enter(answer: Any) -> Any:
-        assert threading.get_ident() != here, "the engine was asked on the main thread"
-        return asked(answer)
-
-    monkeypatch.setattr(client._Answer, "__enter__", enter)
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A few frames from 1001 on, in a folder that is not ASCII."""
-    return str(write_frames(tmp_path_factory.mktemp("Füchsin 狐"), FRAMES, SIZE))
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An engine, started by whoever asks first; its tracker ``fake`` takes its time for every frame."""
-    with engines.installed(tmp_path_factory.mktemp("engine"), sleep=0.1) as run:
-        yield run
+pytestmark = pytest.mark.usefixtures("engine", "off_the_main_thread", "tidy")
 
 
 def started(clip: str, folder: Path, main: MainThread | None = None, **more: Any) -> tuple[Node, Any]:
@@ -89,7 +53,7 @@ def test_from_a_box_to_a_delivered_sequence(clip: str, tmp_path: Path) -> None:
     assert session.matte()
     lines = done(node, session)
     assert not session.status.bad, lines
-    assert lines[:2] == ["1 sequences loaded", "no frame is in doubt"]
+    assert lines[:2] == ["plate_subject.####.exr is loaded", "no frame is in doubt"]
     (result,) = node.delivered
     assert (result.first, result.last, result.padding) == (1001, 1006, 4)
     assert result.shot == node.state.settings.shot == str(tmp_path / "trackmatte" / "plate.shot.json")
@@ -127,7 +91,7 @@ def test_doubtful_frames_say_why(tmp_path: Path) -> None:
     session.track()
     lines = done(node, session)
     assert session.places, lines
-    assert [s for s in lines if "need you: see Doubtful frames" in s]
+    assert [s for s in lines if " you: see Doubtful frames" in s]
     assert {p.object for p in session.places} == {"subject"}
     assert all(1001 <= p.first <= p.frame <= p.last <= 1006 and p.reasons for p in session.places)
     assert max(p.last for p in session.places) == 1006
@@ -278,7 +242,7 @@ def test_a_node_that_goes_while_a_job_runs(how: str, clip: str, tmp_path: Path) 
     else:
         session.close()
     said = list(node.said)
-    engines.wait_for(lambda: not [t for t in threading.enumerate() if t.name.startswith("trackmatte")])
+    engines.wait_for(lambda: not engines.threads())
     while not node.main.queue.empty():
         node.main.queue.get()()
     assert node.said == said
@@ -333,6 +297,16 @@ def test_pictures_of_the_newest_wish(engine: Path, clip: str, tmp_path: Path) ->
     assert looks[-1].mask.startswith(b"\x89PNG")
     assert looks[-1].matte.startswith(b"\x89PNG")
     assert looks[-1].places == ()
+    # A shot of which nothing was tracked yet: what the prompt would select is shown.
+    other, session = started(clip, tmp_path, main, settings=settings(folder=str(tmp_path / "other")))
+    session.find_places()
+    assert done(other, session)[0].endswith("has no masks to judge yet; track it first")
+    said = part("work").gathered(other.state)["subject", 1001]
+    fetch.wish(pictures.Wish(other.state.settings.shot, 1001, "subject", said, "panel"))
+    main.pump(lambda: looks[-1].wish.prompt)
+    assert looks[-1].plate.startswith(b"\xff\xd8")
+    assert looks[-1].mask.startswith(b"\x89PNG")
+    assert (looks[-1].matte, looks[-1].places, looks[-1].problem) == (b"", None, "")
     # A frame that the clip lacks, and an engine that died.
     fetch.wish(pictures.Wish(shot, 4000, "subject"))
     main.pump(lambda: looks[-1].wish.frame == 4000)
