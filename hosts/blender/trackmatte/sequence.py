@@ -6,9 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import frames, paths
-
-EXR_MAGIC = b"\x76\x2f\x31\x01"
+from . import exr, frames, paths
 
 
 @dataclass(frozen=True)
@@ -20,7 +18,7 @@ class Report:
     last: int
     missing: tuple[int, ...] = ()
     broken: tuple[int, ...] = ()
-    """Files that are empty or no EXR."""
+    """Files that are empty, cut off, or no EXR."""
     outside: tuple[int, ...] = ()
     """Frames that the scene renders and the sequence does not have: Blender holds its nearest end there."""
 
@@ -64,14 +62,13 @@ def check(
     for number in range(first, last + 1):
         path = Path(paths.numbered(target, padding, number))
         try:
-            with path.open("rb") as file:
-                head = file.read(len(EXR_MAGIC))
+            whole = exr.whole(path)
         except FileNotFoundError:
             missing.append(number)
             continue
         except OSError:
-            head = b""
-        if not head or (path.suffix.lower() == ".exr" and head != EXR_MAGIC):
+            whole = False
+        if not whole:
             broken.append(number)
     outside = ()
     if rendered is not None:
