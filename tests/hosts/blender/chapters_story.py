@@ -182,6 +182,7 @@ def uneven(said: dict[str, Any]) -> dict[str, Any]:
     bpy.ops.wm.save_as_mainfile(filepath=str(folder / "uneven.blend"))
     clip = open_clip(said["clip"])
     clip.trackmatte.refiner, clip.trackmatte.tracker = "none", "flow"
+    clip.trackmatte.use_range, clip.trackmatte.frame_in, clip.trackmatte.frame_out = True, 25, 40
     bpy.ops.trackmatte.match()
     scene.frame_set(31)
     bpy.ops.trackmatte.add_box(box=(0.3, 0.2, 0.7, 0.8))
