@@ -45,7 +45,8 @@ def _made(context: bpy.types.Context, clip: Any, outcome: Outcome) -> list[str]:
     keys = {timing.scene(n): pictures.decode(png) for n, png in outcome.images.items()}
     settings = context.scene.trackmatte
     mask, empty = masks.animate(context, clip, clips.object_name(clip), keys, settings.mask_points)
-    said = [f"made the mask {mask.name} with {len(keys) - len(empty)} keys; correct it, then press Use Mask"]
+    count = len(keys) - len(empty)
+    said = [f"made the mask {mask.name} with {count} keys; correct it, then press Use Corrected Mask"]
     if empty:
         said.append(f"not seen on scene frames {frames.text(empty)}: no key there")
     return said

@@ -153,6 +153,7 @@ def masks(said: dict[str, Any]) -> dict[str, Any]:
     bpy.ops.trackmatte.to_mask()
     mask = bpy.data.masks[f"{clip.name} subject"]
     before = {f: _tracked(clip, f) for f in (12, 14)}
+    found["outline"] = {f: _overlap(_tracked(clip, f), _rasterised(clip, mask, f)) for f in range(11, 16)}
     scene.frame_set(13)
     mask.layers[0].select = True
     for point in mask.layers[0].splines[0].points:
@@ -240,6 +241,19 @@ def _tracked(clip: Any, frame: int) -> np.ndarray:
     bpy.ops.trackmatte.show()
     found: np.ndarray = addon("overlay").get(clip.name, frame)
     return found
+
+
+def _rasterised(clip: Any, mask: Any, frame: int) -> np.ndarray:
+    """Return a Blender mask at a scene frame."""
+    bpy.context.scene.frame_set(frame)
+    found: np.ndarray = addon("masks").rasterise(bpy.context, mask, *clip.size)
+    return found
+
+
+def _overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """Return what two masks share, as a part of what either has."""
+    a, b = one > 0.5, other > 0.5
+    return float((a & b).sum() / (a | b).sum())
 
 
 def _middle(mask: np.ndarray) -> float:

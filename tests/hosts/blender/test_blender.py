@@ -189,6 +189,9 @@ def test_masks_are_seen_corrected_and_handed_back(chapter: Chapter, tmp_path: Pa
     assert (alpha[..., 3] == 1).all()
     assert np.abs(mask[..., 3] - matte[..., 3]).mean() > 0.003
 
+    # Keys on every second frame: between them Blender interpolates.
+    assert min(found["outline"][f] for f in ("11", "13", "15")) > 0.9
+    assert min(found["outline"].values()) > 0.85
     # The engine has the very shape that was drawn, and carries it on.
     engine, drawn = np.load(tmp_path / "13.npy") > 0.5, filled(found["spline"])
     assert (engine & drawn).sum() / (engine | drawn).sum() > 0.99
