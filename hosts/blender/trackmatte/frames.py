@@ -41,6 +41,12 @@ class Timing:
         return self.scene(first), first - 1, last - first + 1
 
 
+def parse(text: str) -> list[tuple[int, int]]:
+    """Return the spans of ``1001-1004, 1007-1007``."""
+    parts = (part.rsplit("-", 1) for part in text.split(", ") if part)
+    return [(int(a), int(b)) for a, b in parts]
+
+
 def rate(fps: float) -> str:
     """Return frames per second that Blender keeps in 32 bits as they are meant: ``25``, ``30000/1001``."""
     return str(Fraction(fps).limit_denominator(1001))

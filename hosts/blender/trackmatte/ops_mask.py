@@ -35,8 +35,7 @@ def _numbers(clip: Any, step: int) -> tuple[int, ...]:
     found = clip.trackmatte.objects.get(clips.object_name(clip))
     if found is None or not found.tracked:
         return ()
-    spans = [tuple(int(n) for n in part.rsplit("-", 1)) for part in found.tracked.split(", ")]
-    every = [n for a, b in spans for n in range(a, b + 1)]
+    every = [n for a, b in frames.parse(found.tracked) for n in range(a, b + 1)]
     return tuple(sorted({*every[::step], every[-1]}))
 
 

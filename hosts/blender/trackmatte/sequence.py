@@ -21,6 +21,8 @@ class Report:
     """Files that are empty, cut off, or no EXR."""
     outside: tuple[int, ...] = ()
     """Frames that the scene renders and the sequence does not have: Blender holds its nearest end there."""
+    shift: int = 0
+    """Scene frame less source number."""
 
     @property
     def complete(self) -> bool:
@@ -40,15 +42,21 @@ class Report:
         if self.broken:
             said.append(f"damaged files: {frames.text(self.broken)}; delete them and press Matte")
         if self.outside:
+            there = frames.text(n + self.shift for n in self.outside)
             said.append(
-                f"the scene also renders source frames {frames.text(self.outside)}, which have no matte: "
-                "there the nearest one is held"
+                f"the scene also renders frames {there}, which have no matte: there the nearest one is held"
             )
         return said
 
 
 def check(
-    target: str, padding: int, first: int, last: int, *, rendered: tuple[int, int] | None = None
+    target: str,
+    padding: int,
+    first: int,
+    last: int,
+    *,
+    rendered: tuple[int, int] | None = None,
+    shift: int = 0,
 ) -> Report:
     """Look at every file of a delivered sequence.
 
@@ -57,6 +65,7 @@ def check(
     target : pattern with ``#`` for digits.
     first, last : source numbers it must have.
     rendered : source numbers that the scene renders.
+    shift : scene frame less source number.
     """
     missing, broken = [], []
     for number in range(first, last + 1):
@@ -73,4 +82,4 @@ def check(
     outside = ()
     if rendered is not None:
         outside = tuple(n for n in range(rendered[0], rendered[1] + 1) if not first <= n <= last)
-    return Report(target, first, last, tuple(missing), tuple(broken), outside)
+    return Report(target, first, last, tuple(missing), tuple(broken), outside, shift)

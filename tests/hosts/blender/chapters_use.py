@@ -23,6 +23,7 @@ def panels(said: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"no clip": draw()}
     clip, scene = open_clip(said["clip"]), bpy.context.scene
     state, preferences = clip.trackmatte, bpy.context.preferences.addons[ADDON].preferences
+    clip.frame_start = 11
     found["empty"] = draw()
     bpy.ops.trackmatte.add_box(box=BOX)
     found["prompted"] = draw()

@@ -208,7 +208,7 @@ def test_panels_in_every_state(chapter: Chapter) -> None:
     assert "subject" not in said["empty"]
     assert {"21% track 5/24", "operator trackmatte.stop"} <= set(said["running"])
     assert "operator trackmatte.stop" not in said["done"]
-    assert {"operator trackmatte.jump 7", "lost", "complete", "scene frame 1 shows file 0"} <= set(
+    assert {"operator trackmatte.jump 18", "11-34", "lost", "complete", "scene frame 1 shows file 0"} <= set(
         said["done"]
     )
     assert {"prop colour", "prop frame_in"} & set(said["done"]) == {"prop frame_in"}

@@ -42,6 +42,11 @@ def test_spans_in_words(logic: Logic, numbers: list[int], words: str) -> None:
     assert logic("frames").text(numbers) == words
 
 
+def test_spans_from_words(logic: Logic) -> None:
+    assert logic("frames").parse("") == []
+    assert logic("frames").parse("-3--1, 7-7, 1001-1048") == [(-3, -1), (7, 7), (1001, 1048)]
+
+
 @pytest.mark.parametrize(
     ("file", "pattern", "first"),
     [
@@ -123,14 +128,14 @@ def test_a_sequence_is_looked_at_file_by_file(logic: Logic, tmp_path: Path) -> N
     (tmp_path / "m.1006.exr").write_bytes(b"")
     (tmp_path / "m.1008.exr").write_bytes(b"not an EXR")
     (tmp_path / "m.1009.exr").write_bytes((tmp_path / "m.1001.exr").read_bytes()[:-1])
-    report = check(target, 4, 1001, 1009, rendered=(999, 1009))
+    report = check(target, 4, 1001, 1009, rendered=(999, 1009), shift=-990)
     assert not report.complete
     assert (report.missing, report.broken, report.outside) == ((1003, 1004), (1006, 1008, 1009), (999, 1000))
     assert report.lines() == [
         "m.####.exr: 5 of 9 frames cannot be used",
         "missing files: 1003-1004; press Matte to make them",
         "damaged files: 1006, 1008-1009; delete them and press Matte",
-        "the scene also renders source frames 999-1000, which have no matte: there the nearest one is held",
+        "the scene also renders frames 9-10, which have no matte: there the nearest one is held",
     ]
 
 
