@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -43,8 +44,7 @@ class Timing:
 
 def parse(text: str) -> list[tuple[int, int]]:
     """Return the spans of ``1001-1004, 1007-1007``."""
-    parts = (part.rsplit("-", 1) for part in text.split(", ") if part)
-    return [(int(a), int(b)) for a, b in parts]
+    return [(int(a), int(b)) for a, b in re.findall(r"(-?\d+)-(-?\d+)", text)]
 
 
 def rate(fps: float) -> str:
