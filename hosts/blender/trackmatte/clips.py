@@ -43,14 +43,25 @@ def source(clip: Any) -> tuple[str, frames.Timing]:
         raise ClipError(f"{path} is not there: find it with File > External Data > Find Missing Files")
     if not all(clip.size) or clip.frame_duration < 1:
         raise ClipError(f"Blender cannot read {path}: fetch it again, or convert it")
+    where = timing(clip)
     path = os.path.normpath(path)
+    return (paths.pattern(path)[0] if clip.source == "SEQUENCE" else path), where
+
+
+def timing(clip: Any) -> frames.Timing:
+    """Return where a clip lies in its scene, whether or not its file is there.
+
+    Raises
+    ------
+    ClipError : the name of its first file has no number.
+    """
     first = 0
     if clip.source == "SEQUENCE":
         try:
-            path, first = paths.pattern(path)
+            _, first = paths.pattern(clip.filepath)
         except ValueError as e:
             raise ClipError(str(e)) from e
-    return path, frames.Timing(first, clip.frame_start, clip.frame_offset, clip.frame_duration)
+    return frames.Timing(first, clip.frame_start, clip.frame_offset, clip.frame_duration)
 
 
 def absolute(path: str) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,6 +40,11 @@ class Timing:
         Blender shows at scene frame f the file f - frame_start + 1 + frame_offset.
         """
         return self.scene(first), first - 1, last - first + 1
+
+
+def parse(text: str) -> list[tuple[int, int]]:
+    """Return the spans of ``1001-1004, 1007-1007``."""
+    return [(int(a), int(b)) for a, b in re.findall(r"(-?\d+)-(-?\d+)", text)]
 
 
 def rate(fps: float) -> str:

@@ -129,7 +129,9 @@ def _place(spline: Any, points: NDArray[np.float64], width: int, height: int) ->
     along = (np.roll(at, -1, axis=0) - np.roll(at, 1, axis=0)) / 6
     for point, co, tangent in zip(spline.points, at, along):  # noqa: B905
         point.handle_left_type = point.handle_right_type = "FREE"
-        point.select = point.select_control_point = True
+        point.select = True
+        if hasattr(point, "select_control_point"):  # not in 3.4
+            point.select_control_point = True
         point.co = co
         point.handle_left, point.handle_right = co - tangent, co + tangent
 

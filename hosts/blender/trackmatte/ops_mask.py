@@ -35,8 +35,7 @@ def _numbers(clip: Any, step: int) -> tuple[int, ...]:
     found = clip.trackmatte.objects.get(clips.object_name(clip))
     if found is None or not found.tracked:
         return ()
-    spans = [tuple(int(n) for n in part.rsplit("-", 1)) for part in found.tracked.split(", ")]
-    every = [n for a, b in spans for n in range(a, b + 1)]
+    every = [n for a, b in frames.parse(found.tracked) for n in range(a, b + 1)]
     return tuple(sorted({*every[::step], every[-1]}))
 
 
@@ -45,7 +44,8 @@ def _made(context: bpy.types.Context, clip: Any, outcome: Outcome) -> list[str]:
     keys = {timing.scene(n): pictures.decode(png) for n, png in outcome.images.items()}
     settings = context.scene.trackmatte
     mask, empty = masks.animate(context, clip, clips.object_name(clip), keys, settings.mask_points)
-    said = [f"made the mask {mask.name} with {len(keys) - len(empty)} keys; correct it, then press Use Mask"]
+    count = len(keys) - len(empty)
+    said = [f"made the mask {mask.name} with {count} keys; correct it, then press Use Corrected Mask"]
     if empty:
         said.append(f"not seen on scene frames {frames.text(empty)}: no key there")
     return said

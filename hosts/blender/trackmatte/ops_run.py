@@ -187,6 +187,8 @@ def _finish(context: bpy.types.Context, begun: Running) -> tuple[list[str], bool
             said, bad = begun.then(context, clip, work.outcome), False
         except (OSError, RuntimeError, clips.ClipError) as e:
             said, bad = [str(e)], True
+        except Exception as e:  # nobody is there to catch it, and the artist must hear of it
+            said, bad = [f"this should not happen ({e!r}): please report it"], True
     if not bad:
         said += [n for n in dict.fromkeys(work.outcome.notes) if n]
     if said:

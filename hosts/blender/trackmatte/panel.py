@@ -7,18 +7,18 @@ from typing import Any
 
 import bpy
 
-from . import clips, ops_run, prefs
+from . import clips, frames, ops_run, prefs
 
 
 class TRACKMATTE_UL_objects(bpy.types.UIList):
     """The clip's objects."""
 
     def draw_item(
-        self, _context: Any, layout: Any, _data: Any, item: Any, _icon: Any, _active: Any, _name: Any
+        self, _context: Any, layout: Any, data: Any, item: Any, _icon: Any, _active: Any, _name: Any
     ) -> None:
         row = layout.split(factor=0.6)
         row.label(text=item.name, icon="ERROR" if item.lost else "MOD_MASK")
-        row.label(text=item.tracked or "new")
+        row.label(text=_in_scene(data.id_data, frames.parse(item.tracked)) or "new")
 
 
 class TRACKMATTE_UL_places(bpy.types.UIList):
@@ -28,7 +28,7 @@ class TRACKMATTE_UL_places(bpy.types.UIList):
         self,
         _context: Any,
         layout: Any,
-        _data: Any,
+        data: Any,
         item: Any,
         _icon: Any,
         _active: Any,
@@ -36,8 +36,19 @@ class TRACKMATTE_UL_places(bpy.types.UIList):
         index: int,
     ) -> None:
         row = layout.split(factor=0.25)
-        row.operator("trackmatte.jump", text=f"{item.frame}", emboss=False).index = index
+        row.operator(
+            "trackmatte.jump", text=_in_scene(data.id_data, [(item.frame,) * 2]), emboss=False
+        ).index = index
         row.label(text=item.reasons)
+
+
+def _in_scene(clip: Any, spans: list[tuple[int, int]]) -> str:
+    """Return spans of source numbers as the scene frames that the artist's timeline shows."""
+    try:
+        timing = clips.timing(clip)
+    except clips.ClipError:
+        return frames.text(n for a, b in spans for n in range(a, b + 1))
+    return frames.text(timing.scene(n) for a, b in spans for n in range(a, b + 1))
 
 
 class _Tab:

@@ -137,10 +137,13 @@ class TrackmatteScene(bpy.types.PropertyGroup):
         name="Colour", subtype="COLOR", size=4, default=(0.05, 0.18, 0.05, 1), min=0, max=1
     )
     mask_step: IntProperty(
-        name="Every", description="A key of the animated mask every so many frames", default=5, min=1
+        name="Every",
+        description="A key every so many frames: fewer are less to correct, more follow fast motion",
+        default=2,
+        min=1,
     )
     mask_points: IntProperty(
-        name="Points", description="Points of the animated mask's outline", default=32, min=4, max=256
+        name="Points", description="Points of the outline: more follow it closer", default=32, min=4, max=256
     )
 
 

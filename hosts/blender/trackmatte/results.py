@@ -47,7 +47,9 @@ def check(context: bpy.types.Context, clip: Any, entry: Any) -> sequence.Report:
     scene = context.scene
     rendered = (timing.source(scene.frame_start), timing.source(scene.frame_end))
     target = clips.absolute(entry.target)
-    return sequence.check(target, entry.padding, entry.first, entry.last, rendered=rendered)
+    return sequence.check(
+        target, entry.padding, entry.first, entry.last, rendered=rendered, shift=timing.scene(0)
+    )
 
 
 def show(context: bpy.types.Context, clip: Any, outcome: Outcome) -> list[str]:

@@ -6,10 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import frames
+from . import exr, frames
 from .trackmatte_client import paths
-
-EXR_MAGIC = b"\x76\x2f\x31\x01"
 
 
 @dataclass(frozen=True)
@@ -21,9 +19,11 @@ class Report:
     last: int
     missing: tuple[int, ...] = ()
     broken: tuple[int, ...] = ()
-    """Files that are empty or no EXR."""
+    """Files that are empty, cut off, or no EXR."""
     outside: tuple[int, ...] = ()
     """Frames that the scene renders and the sequence does not have: Blender holds its nearest end there."""
+    shift: int = 0
+    """Scene frame less source number."""
 
     @property
     def complete(self) -> bool:
@@ -43,15 +43,21 @@ class Report:
         if self.broken:
             said.append(f"damaged files: {frames.text(self.broken)}; delete them and press Matte")
         if self.outside:
+            there = frames.text(n + self.shift for n in self.outside)
             said.append(
-                f"the scene also renders source frames {frames.text(self.outside)}, which have no matte: "
-                "there the nearest one is held"
+                f"the scene also renders frames {there}, which have no matte: there the nearest one is held"
             )
         return said
 
 
 def check(
-    target: str, padding: int, first: int, last: int, *, rendered: tuple[int, int] | None = None
+    target: str,
+    padding: int,
+    first: int,
+    last: int,
+    *,
+    rendered: tuple[int, int] | None = None,
+    shift: int = 0,
 ) -> Report:
     """Look at every file of a delivered sequence.
 
@@ -60,21 +66,21 @@ def check(
     target : pattern with ``#`` for digits.
     first, last : source numbers it must have.
     rendered : source numbers that the scene renders.
+    shift : scene frame less source number.
     """
     missing, broken = [], []
     for number in range(first, last + 1):
         path = Path(paths.numbered(target, padding, number))
         try:
-            with path.open("rb") as file:
-                head = file.read(len(EXR_MAGIC))
+            whole = exr.whole(path)
         except FileNotFoundError:
             missing.append(number)
             continue
         except OSError:
-            head = b""
-        if not head or (path.suffix.lower() == ".exr" and head != EXR_MAGIC):
+            whole = False
+        if not whole:
             broken.append(number)
     outside = ()
     if rendered is not None:
         outside = tuple(n for n in range(rendered[0], rendered[1] + 1) if not first <= n <= last)
-    return Report(target, first, last, tuple(missing), tuple(broken), outside)
+    return Report(target, first, last, tuple(missing), tuple(broken), outside, shift)

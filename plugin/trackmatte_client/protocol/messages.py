@@ -120,8 +120,8 @@ class CreateShot:
     """How much of the mattes' flicker is taken off, in [0, 1]."""
     on_error: Literal["stop", "skip"] = "stop"
     grid: str | None = None
-    """Constant rate, such as ``25`` or ``24000/1001``, at which the host shows a movie: frame k of the shot is
-    the host's frame k. One whose stored frames are those is read as it is stored. None = stored frames."""
+    """Constant rate, such as ``25`` or ``24000/1001``, at which the host shows a movie: frame k of the shot
+    is the host's frame k. One whose stored frames are those is read as it is stored. None = stored frames."""
     select: str = "auto"
     """Selector that makes masks of the prompts that name none; auto = the tracker's own way."""
 

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 HOST = ROOT / "hosts" / "blender"
-VERSIONS = ("4.5", "5.0")
+VERSIONS = ("4.2", "4.5", "5.0")
 SECONDS = 240
 """A Blender that hangs is ended after that."""
 Chapter = Callable[..., dict[str, Any]]
@@ -64,7 +64,9 @@ def blender(request: pytest.FixtureRequest) -> tuple[str, Path]:
     """A version of Blender and its Python."""
     python = python_of(request.param)
     if python is None:
-        pytest.skip(f"no Python with bpy {request.param} here: scripts/test-hosts makes one")
+        pytest.skip(
+            f"no Python with bpy {request.param} here: BLENDERS={request.param} scripts/test-hosts makes one"
+        )
     return request.param, python
 
 

@@ -24,6 +24,7 @@ TAB = (1267, 453)
 """Where 3.4 draws the tab Trackmatte in a window of 1280 x 800."""
 BOX = (0.18, 0.16, 0.63, 0.77)
 LIMIT = 240.0
+FOUND: dict[str, Any] = {}
 
 
 def module(name: str = "") -> Any:
@@ -115,13 +116,12 @@ def prompting(place: dict[str, Any]) -> Wait:
     window.event_simulate(type="ESC", value="PRESS", x=300, y=300)
     window.event_simulate(type="ESC", value="RELEASE", x=300, y=300)
     yield idle
-    found = {"picked": said()}
+    FOUND["picked"] = said()
     bpy.ops.ed.undo()
-    found["undone"] = said()
+    FOUND["undone"] = said()
     yield None
     bpy.ops.ed.redo()
-    found["redone"] = said()
-    print("RESULT", json.dumps(found), flush=True)
+    FOUND["redone"] = said()
     yield idle
     yield None
     shoot("prompt")
@@ -148,11 +148,35 @@ def computing() -> Wait:
         bpy.ops.trackmatte.matte()
     yield idle
     bpy.context.scene.frame_current = 12
-    with bpy.context.temp_override(**place):
-        bpy.ops.trackmatte.show()
+    bpy.context.scene.trackmatte.view = "MATTE"
     yield idle
     yield None
     shoot("matte")
+    yield from correcting(place)
+
+
+def correcting(place: dict[str, Any]) -> Wait:
+    """Turn the subject into an animated mask, look at it, hand it back; take that back again."""
+    scene, space = bpy.context.scene, place["area"].spaces.active
+    with bpy.context.temp_override(**place):
+        bpy.ops.trackmatte.to_mask()
+    yield idle
+    mask = bpy.data.masks[0]
+    FOUND["modes"] = [space.mode, scene.frame_current]
+    space.mode, space.mask, scene.trackmatte.overlay = "MASK", mask, False
+    yield None
+    shoot("mask")
+    before = said()
+    with bpy.context.temp_override(**place):
+        bpy.ops.trackmatte.add_mask("EXEC_DEFAULT", True)
+    FOUND["mask"] = [said()[:-1] == before, said()[-1][0], len(bpy.data.scenes)]
+    yield idle
+    with bpy.context.temp_override(**place):
+        bpy.ops.trackmatte.clear("EXEC_DEFAULT", True, what="LAST")
+    FOUND["cleared"] = said() == before
+    yield idle
+    space.mode, scene.trackmatte.overlay = "TRACKING", True
+    yield None
 
 
 def composing() -> Wait:
@@ -189,6 +213,7 @@ def main() -> None:
                 waits[0] = next(story)
             return 0.5
         except StopIteration:
+            print("RESULT", json.dumps(FOUND), flush=True)
             code = 0
         except BaseException:
             traceback.print_exc()

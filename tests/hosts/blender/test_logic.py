@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import OpenEXR
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,6 +40,11 @@ def test_scene_frames_and_source_numbers(
 )
 def test_spans_in_words(logic: Logic, numbers: list[int], words: str) -> None:
     assert logic("frames").text(numbers) == words
+
+
+def test_spans_from_words(logic: Logic) -> None:
+    assert logic("frames").parse("") == []
+    assert logic("frames").parse("-3--1, 7-7, 1001-1048") == [(-3, -1), (7, 7), (1001, 1048)]
 
 
 @pytest.mark.parametrize(
@@ -102,23 +108,48 @@ def test_which_paths_mean_the_same_clip(logic: Logic, a: str, b: str, same: bool
     assert logic("trackmatte_client.paths").same_clip(a, b) is same
 
 
+def exr(path: Path, compression: Any, rows: int = 70) -> Path:
+    """Write a small EXR with OpenEXR itself."""
+    noise = np.random.default_rng(0).random((rows, 9), np.float32)
+    OpenEXR.File({"compression": compression, "type": OpenEXR.scanlineimage}, {"A": noise}).write(str(path))
+    return path
+
+
 def test_a_sequence_is_looked_at_file_by_file(logic: Logic, tmp_path: Path) -> None:
     check = logic("sequence").check
     target = str(tmp_path / "m.####.exr")
-    for number in range(1001, 1009):
-        (tmp_path / f"m.{number}.exr").write_bytes(b"\x76\x2f\x31\x01" + bytes(8))
-    whole = check(target, 4, 1001, 1008, rendered=(1001, 1008))
+    for number in range(1001, 1010):
+        exr(tmp_path / f"m.{number}.exr", OpenEXR.ZIP_COMPRESSION)
+    whole = check(target, 4, 1001, 1009, rendered=(1001, 1009))
     assert whole.complete
-    assert whole.lines() == ["m.####.exr: complete, 8 frames 1001-1008"]
+    assert whole.lines() == ["m.####.exr: complete, 9 frames 1001-1009"]
     (tmp_path / "m.1003.exr").unlink()
     (tmp_path / "m.1004.exr").unlink()
     (tmp_path / "m.1006.exr").write_bytes(b"")
     (tmp_path / "m.1008.exr").write_bytes(b"not an EXR")
-    report = check(target, 4, 1001, 1008, rendered=(999, 1008))
+    (tmp_path / "m.1009.exr").write_bytes((tmp_path / "m.1001.exr").read_bytes()[:-1])
+    report = check(target, 4, 1001, 1009, rendered=(999, 1009), shift=-990)
     assert not report.complete
-    assert (report.missing, report.broken, report.outside) == ((1003, 1004), (1006, 1008), (999, 1000))
-    assert "4 of 8 frames cannot be used" in report.lines()[0]
-    assert "missing files: 1003-1004; press Matte" in report.lines()[1]
+    assert (report.missing, report.broken, report.outside) == ((1003, 1004), (1006, 1008, 1009), (999, 1000))
+    assert report.lines() == [
+        "m.####.exr: 5 of 9 frames cannot be used",
+        "missing files: 1003-1004; press Matte to make them",
+        "damaged files: 1006, 1008-1009; delete them and press Matte",
+        "the scene also renders frames 9-10, which have no matte: there the nearest one is held",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["NO", "RLE", "ZIPS", "ZIP", "PIZ", "PXR24", "B44", "B44A", "DWAA", "DWAB"]
+)  # fmt: skip
+@pytest.mark.parametrize("rows", [1, 70, 300])
+def test_exrs_that_were_cut_off_are_noticed(logic: Logic, tmp_path: Path, name: str, rows: int) -> None:
+    path = exr(tmp_path / "a.exr", getattr(OpenEXR, f"{name}_COMPRESSION"), rows)
+    whole, data = logic("exr").whole, path.read_bytes()
+    assert whole(path)
+    for length in {len(data) - 1, len(data) // 2, 300, 40, 8, 4, 0} - {len(data)}:
+        path.write_bytes(data[:length])
+        assert not whole(path), length
 
 
 def said(logic: Logic, prompt: Any, **more: Any) -> Any:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.hosts.blender.conftest import ROOT, engine_ended, engine_environment
 
-PICTURES = ("prompt", "track", "matte", "nodes", "blur")
+PICTURES = ("prompt", "track", "matte", "mask", "nodes", "blur")
 
 
 @pytest.mark.timeout(330)
@@ -49,7 +49,9 @@ def test_clicks_undo_and_pictures(builder: Any, tmp_path: Path) -> None:
         ["POINT", True, [0.59, 0.44]],
         ["POINT", False, [0.85, 0.6]],
     ]
-    assert found == {"picked": prompts, "undone": prompts[:2], "redone": prompts}
+    assert (found["picked"], found["undone"], found["redone"]) == (prompts, prompts[:2], prompts)
+    assert found["modes"] == ["TRACKING", 12]  # the editor is as it was while keys were set
+    assert (found["mask"], found["cleared"]) == ([True, "MASK", 1], True)
     for name in PICTURES:
         picture = cv2.imread(str(pictures / f"blender-{name}.png"))
         assert picture.shape == ((360, 640, 3) if name == "blur" else (800, 1280, 3))
