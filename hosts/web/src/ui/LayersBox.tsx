@@ -23,9 +23,8 @@ function Ask() {
           type="number" aria-label="How many layers" min={FEWEST} max={MOST} value={layerCount.value}
           onChange={(e) => (layerCount.value = Math.min(MOST, Math.max(FEWEST, Math.round(e.currentTarget.valueAsNumber) || layerCount.value)))}
         /></label>
-        <button type="button" disabled={busy || !shot.value} title={`${keyOf("layers")}`} onClick={() => run("layers")}>{busy ? "Splitting ..." : "Split frame"}</button>
+        <button type="button" disabled={busy || !shot.value} title={`Soft layers without a prompt, from colours, texture and place, of which some may be the subject (${keyOf("layers")})`} onClick={() => run("layers")}>{busy ? "Splitting ..." : "Split frame"}</button>
       </div>
-      <p class="tip">Soft layers without a prompt, from colours, texture and place; click those that are the subject.</p>
     </>
   );
 }

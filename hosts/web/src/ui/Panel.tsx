@@ -2,6 +2,7 @@
 import { run, setMethod, start } from "../actions";
 import { forget, lock, setRefiner } from "../edits";
 import type { Action } from "../keys";
+import { layered } from "../layers";
 import { MOST_OBJECTS } from "../gl/shader";
 import { count } from "../numbers";
 import { css, MARKS } from "../palette";
@@ -16,9 +17,9 @@ export function Panel() {
   return (
     <aside class="panel">
       <Objects />
-      <Tools />
+      {layered.value ? <LayersBox /> : <Tools />}
       <WorkBox />
-      <LayersBox />
+      {!layered.value && <LayersBox />}
     </aside>
   );
 }
