@@ -137,7 +137,11 @@ def test_masks_go_stale_with_their_method_and_no_others(client: Client, plates: 
     with Shot.open(shot.path) as saved:
         assert saved.doc.select == "lazy"
     run("track", shot.path, "--select", "auto")
-    assert client.shot_state(shot.shot).objects[0].stale == ()
+    state = client.shot_state(shot.shot)
+    assert state.objects[0].stale == ()
+    # Said by name or not, the tracker's own way is the same.
+    named = client.put_prompt(shot.shot, state.revision, said("lazy", select="auto")).shot
+    assert [frames_of(o.tracked) for o in named.objects] == [[1001, 1002, 1003]] * 2
 
 
 def test_the_refiner_is_chosen_and_its_mattes_are_made_anew(

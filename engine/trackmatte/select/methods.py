@@ -21,7 +21,6 @@ from trackmatte.select.lazy import edit_boundary, polygons_of, prepare, stroke
 from trackmatte.select.raster import Seeds, draw_seeds, to_pixel
 from trackmatte.select.seeded import Cut, graph_cut, need_both, regions_cut
 
-
 _LOOSE = 0.003  # of the width
 
 

@@ -180,7 +180,21 @@ def test_layers_are_clicked_and_become_the_mask(
     page.press("Escape").wait("document.querySelector('#picture').dataset.view === 'overlay'")
 
 
-def test_a_picture_too_large_to_split_is_told_in_a_sentence(page: Look) -> None:
+def test_odd_pictures_are_told_in_a_sentence(
+    tab: Callable[..., Look], client: Client, tmp_path: Path
+) -> None:
+    for name, shape in (("flat", (40, 64, 3)), ("dot", (1, 1, 3))):
+        assert cv2.imwrite(str(tmp_path / f"{name}.1001.png"), np.full(shape, 90, np.uint8))
+    page = tab(client, new_shot(client, tmp_path, tmp_path / "flat.1001.png")).ready()
+    choose(page, "grabcut").drag((0.15, 0.2), (0.6, 0.8)).says("grabcut finds no subject on frame 1001")
+    assert page.state().prompts == ()
+    page = tab(client, new_shot(client, tmp_path, tmp_path / "dot.1001.png")).ready()
+    choose(page, "lazy").drag((0.2, 0.2), (0.3, 0.3))
+    page.drag((0.7, 0.7), (0.8, 0.8), button="right").says("claims the place (0.500, 0.500)")
+    page.press("y").says("5 layers of 1x1 pixels cannot be")
+
+
+def test_what_the_engine_refuses_is_told_in_a_sentence(page: Look) -> None:
     page.page.route(
         "**/layers",
         lambda r: r.continue_(post_data='{"frame": 0, "count": 999}') if r.request.post_data else None,

@@ -30,11 +30,10 @@ FUR = (
     ((0.5, 0.22), (0.53, 0.32)),
     ((0.19, 0.3), (0.2, 0.45)),
     ((0.28, 0.5), (0.4, 0.6), (0.5, 0.55)),
-    ((0.35, 0.72), (0.48, 0.74)),
 )
 FOREST = (
     ((0.12, 0.1), (0.12, 0.9), (0.9, 0.9), (0.88, 0.1), (0.14, 0.1)),
-    ((0.2, 0.85), (0.6, 0.85)),
+    ((0.25, 0.75), (0.6, 0.75)),
     ((0.4, 0.3), (0.44, 0.12)),
     ((0.63, 0.2), (0.62, 0.6)),
     ((0.26, 0.12), (0.3, 0.3)),
@@ -95,8 +94,11 @@ def photo_the_rest(look: Look) -> None:
         look.drag(*path, button="right")
     look.press("q").page.locator(".outline").first.wait_for()
     photo(look, "outline")
-    look.press("Escape", "Delete", "y").page.locator(".layers").wait_for(timeout=300_000)
-    for at in ((0.42, 0.55), (0.27, 0.25)):
+    look.press("Escape", "Delete")
+    look.page.get_by_label("How many layers").fill("8")
+    look.page.get_by_role("button", name="Split frame").click()
+    look.page.locator(".layers").wait_for(timeout=300_000)
+    for at in ((0.42, 0.55), (0.2, 0.3)):
         look.click(*at)
     photo(look, "layers")
 
