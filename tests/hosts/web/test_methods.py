@@ -153,8 +153,10 @@ def test_layers_are_clicked_and_become_the_mask(
     small = 64, 40
     plates = disc.write_frames(tmp_path / "plates", 2, small)
     page = tab(client, new_shot(client, tmp_path, plates)).ready()
-    page.press("y").page.locator(".layers button").first.wait_for()
-    assert page.page.locator(".layers button").count() == 5
+    page.page.get_by_label("How many layers").fill("3")
+    page.page.get_by_role("button", name="Split frame").click()
+    page.page.locator(".layers button").first.wait_for()
+    assert page.page.locator(".layers button").count() == 3
     assert page.page.get_attribute("#picture", "data-view") == "layers"
     page.click(0.35, 0.5)
     chosen = page.page.locator(".layers button[aria-pressed=true]")
