@@ -38,7 +38,8 @@ class Prompt:
     select: str | None = None
     """Selector that makes a mask of it; None = the shot's."""
     polygons: tuple[Polygon, ...] = ()
-    """Outlines, each a list of x, y, with vertices moved, of a selector that takes them; more marks drop them."""
+    """Outlines, each a list of x, y, with vertices moved, of a selector that takes them; more marks drop
+    them."""
 
 
 @dataclass(frozen=True)
