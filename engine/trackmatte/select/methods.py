@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +20,8 @@ from trackmatte.select.iterated import grab_cut
 from trackmatte.select.lazy import edit_boundary, polygons_of, prepare, stroke
 from trackmatte.select.raster import Seeds, draw_seeds, to_pixel
 from trackmatte.select.seeded import Cut, graph_cut, need_both, regions_cut
+
+_LOOSE = 0.003  # of the width
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,9 +140,13 @@ def sides(seeds: Seeds) -> tuple[Bool, Bool]:
 
 
 def outlines(labels: Bool) -> tuple[Polygon, ...]:
-    """Return the contours of an (h, w) labelling as a prompt's polygons, for an artist to move."""
+    """Return the contours of an (h, w) labelling as a prompt's polygons, for an artist to move.
+
+    They keep within `_LOOSE` of the contour, and so within the band that boundary editing decides.
+    """
     height, width = labels.shape
-    found = (p for p in polygons_of(labels) if len(p) > 2)
+    loose = [cv2.approxPolyDP(p[:, None], _LOOSE * width, True)[:, 0] for p in polygons_of(labels)]
+    found = (p for p in loose if len(p) > 2)
     return tuple(tuple(((x + 0.5) / width, (y + 0.5) / height) for x, y in p.tolist()) for p in found)
 
 

@@ -1,5 +1,6 @@
 /** Pictures of the clip as bitmaps: bounded in bytes, each asked for once, dropped when nobody wants them any more. */
 import { aborted, Lost, Refused } from "./api";
+import { clamp } from "./numbers";
 import { engine, saidOf, shot, VIEWER, within, type Alpha } from "./state";
 import type { ObjectState, Prompt } from "./words";
 
@@ -17,7 +18,7 @@ interface Entry {
 /** The width to ask for so that a picture shown ``pixels`` wide loses nothing. */
 export function tier(pixels: number): number {
   const own = shot.value?.clip.width ?? 0;
-  return TIERS.find((t) => t >= pixels && t < own) ?? Math.min(own, 8192);
+  return TIERS.find((t) => t >= pixels && t < own) ?? clamp(own, 16, 8192);
 }
 
 class Pictures {

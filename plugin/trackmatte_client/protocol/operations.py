@@ -77,7 +77,7 @@ _ALL = (
     Operation(
         "preview", "POST", f"{_SHOT}/preview", m.Preview, m.Selected,
         "Show what a prompt would select.",
-        errors=(*_READ, "prompt", "usage", "missing_part", "device", "superseded"), limit=LARGE,
+        errors=(*_READ, "prompt", "usage", "output", "missing_part", "device", "superseded"), limit=LARGE,
     ),
     Operation(
         "forget_object", "POST", f"{_SHOT}/objects/forget", m.EditObject, m.ShotState,

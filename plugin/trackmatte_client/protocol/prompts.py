@@ -40,7 +40,8 @@ class Prompt:
     select: str | None = None
     """Selector that makes a mask of it; None = the shot's."""
     polygons: tuple[Polygon, ...] = ()
-    """Outlines with vertices moved, of a selector that takes them; more marks drop them."""
+    """Outlines, each a list of x, y, with vertices moved, of a selector that takes them; more marks drop
+    them."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Selected:
     mask: str = ""
     """Of a preview: a grey PNG in base64."""
     polygons: tuple[Polygon, ...] = ()
-    """Of a selector that takes them: the outlines, for the artist to move."""
+    """Of a selector that takes them: the outlines, each a list of x, y, for the artist to move."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,19 @@ from trackmatte_client.engine import Address
 CLIP = ROOT / "sample_clips" / "furball"
 LAST = 2
 """Out point, so that the test is quick."""
+FUR = (
+    ((0.5, 0.22), (0.53, 0.32)),
+    ((0.19, 0.3), (0.2, 0.45)),
+    ((0.28, 0.5), (0.4, 0.6), (0.5, 0.55)),
+)
+FOREST = (
+    ((0.12, 0.1), (0.12, 0.9), (0.9, 0.9), (0.88, 0.1), (0.14, 0.1)),
+    ((0.25, 0.75), (0.6, 0.75)),
+    ((0.4, 0.3), (0.44, 0.12)),
+    ((0.63, 0.2), (0.62, 0.6)),
+    ((0.26, 0.12), (0.3, 0.3)),
+)
+"""Strokes on frame 4, for the pictures."""
 PICTURES = os.environ.get("TRACKMATTE_WEB_PICTURES", "")
 """A folder into which the run writes the pictures of docs/web.md; in the repository, docs/images."""
 
@@ -67,6 +80,27 @@ def photo(look: Look, name: str) -> None:
     if PICTURES:
         look.page.wait_for_timeout(1500)
         look.page.screenshot(path=str(Path(PICTURES) / f"web-{name}.jpg"), type="jpeg", quality=82)
+
+
+def photo_the_rest(look: Look) -> None:
+    look.page.get_by_label("Into the folder").fill("/deliveries/furball")
+    look.page.locator(".names code", has_text="/deliveries").wait_for()
+    photo(look, "export")
+    look.press("Escape", *["ArrowRight"] * 3).on(4)
+    look.page.locator("select[name=method]").select_option("lazy")
+    for path in FUR:
+        look.drag(*path)
+    for path in FOREST:
+        look.drag(*path, button="right")
+    look.press("q").page.locator(".outline").first.wait_for()
+    photo(look, "outline")
+    look.press("Escape", "Delete")
+    look.page.get_by_label("How many layers").fill("8")
+    look.page.get_by_role("button", name="Split frame").click()
+    look.page.locator(".layers").wait_for(timeout=300_000)
+    for at in ((0.42, 0.55), (0.2, 0.3)):
+        look.click(*at)
+    photo(look, "layers")
 
 
 def test_a_newcomer_gets_exrs(look: Look, tmp_path: Path) -> None:
@@ -119,7 +153,5 @@ def test_a_newcomer_gets_exrs(look: Look, tmp_path: Path) -> None:
     np.testing.assert_allclose(part, alpha[y : y + part.shape[0], x : x + part.shape[1]], atol=1.5)
     look.press("f", "c", "w")
     photo(look, "wipe")
-    look.press("w", "m", "x")
-    look.page.get_by_label("Into the folder").fill("/deliveries/furball")
-    look.page.locator(".names code", has_text="/deliveries").wait_for()
-    photo(look, "export")
+    if PICTURES:
+        photo_the_rest(look.press("w", "m", "x"))

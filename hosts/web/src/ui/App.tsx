@@ -5,6 +5,7 @@ import { run } from "../actions";
 import { keepMethod } from "../edits";
 import { actionOf, type Action } from "../keys";
 import { duration } from "../numbers";
+import { pending } from "../marks";
 import { keepOutline } from "../outline";
 import { player } from "../play";
 import { begin } from "../session";
@@ -75,7 +76,7 @@ function Top() {
         </>
       )}
       <span class="space" />
-      <button type="button" disabled={!shot.value?.can_undo} title={`Undo (${keyOf("undo")})`} onClick={() => run("undo")}>Undo</button>
+      <button type="button" disabled={!shot.value?.can_undo && !pending.value} title={`Undo (${keyOf("undo")})`} onClick={() => run("undo")}>Undo</button>
       <button type="button" disabled={!shot.value?.can_redo} title={`Redo (${keyOf("redo")})`} onClick={() => run("redo")}>Redo</button>
       <button type="button" class="main" disabled={!shot.value} title={`Export (${keyOf("export")})`} onClick={() => run("export")}>Export ...</button>
       <button type="button" title="Keys (F1)" onClick={() => run("help")}>Help</button>

@@ -14,6 +14,11 @@ export function LayersBox() {
   );
 }
 
+/** Take a number that can be; another one is still being typed. */
+function setCount(typed: number): void {
+  if (typed >= FEWEST && typed <= MOST) layerCount.value = Math.round(typed);
+}
+
 function Ask() {
   const busy = splitting.value !== null;
   return (
@@ -21,11 +26,10 @@ function Ask() {
       <div class="pair">
         <label class="count">Layers <input
           type="number" aria-label="How many layers" min={FEWEST} max={MOST} value={layerCount.value}
-          onChange={(e) => (layerCount.value = Math.min(MOST, Math.max(FEWEST, Math.round(e.currentTarget.valueAsNumber) || layerCount.value)))}
+          onInput={(e) => setCount(e.currentTarget.valueAsNumber)}
         /></label>
-        <button type="button" disabled={busy || !shot.value} title={`${keyOf("layers")}`} onClick={() => run("layers")}>{busy ? "Splitting ..." : "Split frame"}</button>
+        <button type="button" disabled={busy || !shot.value} title={`Soft layers without a prompt, from colours, texture and place, of which some may be the subject (${keyOf("layers")})`} onClick={() => run("layers")}>{busy ? "Splitting ..." : "Split frame"}</button>
       </div>
-      <p class="tip">Soft layers without a prompt, from colours, texture and place; click those that are the subject.</p>
     </>
   );
 }

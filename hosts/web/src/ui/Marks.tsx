@@ -41,7 +41,7 @@ function asSaid(object: string, number: number): Said {
 
 function Outline({ points }: { points: readonly [number, number][] }) {
   const path = `M${points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}Z`;
-  const side = 6 * unit();
+  const side = 5 * unit();
   return (
     <g class="outline" fill="none">
       <path d={path} stroke="#111" stroke-width="3" />

@@ -2,7 +2,9 @@
 import { run, setMethod, start } from "../actions";
 import { forget, lock, setRefiner } from "../edits";
 import type { Action } from "../keys";
+import { layered } from "../layers";
 import { MOST_OBJECTS } from "../gl/shader";
+import { pending } from "../marks";
 import { count } from "../numbers";
 import { css, MARKS } from "../palette";
 import {
@@ -16,9 +18,9 @@ export function Panel() {
   return (
     <aside class="panel">
       <Objects />
-      <Tools />
+      {layered.value ? <LayersBox /> : <Tools />}
       <WorkBox />
-      <LayersBox />
+      {!layered.value && <LayersBox />}
     </aside>
   );
 }
@@ -106,7 +108,7 @@ function Tools() {
         </div>
       )}
       <div class="buttons two">
-        <button type="button" disabled={!said.value} title={`Take back what was said about ${active.value} on this frame (${keyOf("clear")})`} onClick={() => run("clear")}>Clear frame</button>
+        <button type="button" disabled={!said.value && !pending.value} title={`Take back what was said about ${active.value} on this frame (${keyOf("clear")})`} onClick={() => run("clear")}>Clear frame</button>
         <button type="button" disabled={!object} aria-pressed={locked} title="No pass changes a locked frame" onClick={() => void lock(locked ? "unlock" : "lock", [frame.value, frame.value])}>{locked ? "Unlock frame" : "Lock frame"}</button>
       </div>
     </section>

@@ -5,9 +5,10 @@ import { run } from "../actions";
 import { KEYS, type Action } from "../keys";
 import { layered } from "../layers";
 import { lacks, pending } from "../marks";
+import { outline } from "../outline";
 import { Pointer } from "../pointer";
 import {
-  active, backdrop, busy, displayed, frame, lens, objects, onion, said as saidHere, selector, shot, shown, slot, together, unseen, view, wipe,
+  active, backdrop, busy, displayed, frame, lens, objects, onion, said as saidHere, selector, shot, shown, slot, together, tool, unseen, view, wipe,
   zoom, type Alpha,
 } from "../state";
 import { canvasSize, placement, Screen } from "../view";
@@ -88,6 +89,7 @@ function hint(): string {
     if (side === "background") return `${selector.value?.title} needs the background as well: mark it with the right button.`;
     if (side === "subject") return `${selector.value?.title} needs the subject as well: mark it with the left button.`;
   }
+  if (tool.value === "outline" && !outline.value.length) return "There is no outline here yet: brush the subject and the background first.";
   if (!shot.value || shot.value.prompts.length || waiting) return "";
   if (selector.value?.needs === "both") return "Brush the subject, then with the right button the background.";
   return "Click on the subject, or drag a box around it. The right button marks what is not the subject.";

@@ -1,0 +1,223 @@
+"""Methods of selecting, the outline, and soft layers: with the mouse and the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests import disc
+from tests.engines import new_shot, picture
+from tests.hosts.web.looking import Look, wait_for
+from trackmatte_client import Client
+
+SUBJECT = ((0.33, 0.45), (0.36, 0.5), (0.38, 0.55))
+AROUND = ((0.1, 0.1), (0.1, 0.9), (0.9, 0.9), (0.9, 0.1), (0.12, 0.1))
+W, H = 160, 96
+
+
+def choose(page: Look, method: str) -> Look:
+    page.page.locator("select[name=method]").select_option(method)
+    return page.settled()
+
+
+def truth(frame: int = 0) -> np.ndarray:
+    return disc.alpha_at(frame, (W, H)) > 0.5
+
+
+def tracked(page: Look, frame: int) -> np.ndarray:
+    return picture(page.client.mask(page.shot.shot, frame, "subject", W)) > 127
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+def hint(page: Look, text: str) -> None:
+    page.page.locator(".hint", has_text=text).wait_for()
+
+
+def drag_the_lowest_vertex(page: Look) -> None:
+    """Down: not meant, then meant; then take it away and undo that."""
+    mouse = page.page.mouse
+    page.press("q").page.locator(".outline rect").first.wait_for()
+    outline = np.array(
+        page.page.eval_on_selector_all(
+            ".outline rect", "all => all.map(r => [+r.getAttribute('x'), +r.getAttribute('y')])"
+        )
+    )
+    lowest = int(outline[:, 1].argmax())
+    at = page.page.locator(".outline rect").nth(lowest).bounding_box()
+    x, y = at["x"] + at["width"] / 2, at["y"] + at["height"] / 2
+    up = page.at(0, 0.2)[1] - page.at(0, 0)[1]
+    mouse.move(x, y)
+    mouse.down()
+    mouse.move(x, y + up, steps=3)
+    page.press("Escape")  # not meant
+    mouse.up()
+    assert page.settled().state().prompts[0].polygons == ()
+    mouse.move(x, y)
+    mouse.down()
+    mouse.move(x, y + up, steps=3)
+    mouse.up()
+    page.settled()
+    wait_for(lambda: page.state().prompts[0].polygons)
+    (polygon,) = page.state().prompts[0].polygons
+    assert max(v[1] for v in polygon) > 0.85
+    count = len(polygon)
+    page.page.mouse.click(x, y + up, button="right")
+    wait_for(lambda: len(page.state().prompts[0].polygons[0]) == count - 1)
+    page.settled().press("Control+z").settled()
+    wait_for(lambda: len(page.state().prompts[0].polygons[0]) == count)
+
+
+def test_lazy_snapping_strokes_a_live_preview_and_a_dragged_vertex(page: Look) -> None:
+    choose(page, "lazy")
+    page.wait("document.querySelector('.panel').innerText.includes('drag the outline')")
+    page.page.get_by_role("button", name="Outline").wait_for()
+    hint(page, "Brush the subject")  # the brush is in hand by itself
+    page.drag(*SUBJECT)
+    hint(page, "needs the background as well")
+    assert page.page.locator(".marks .stroke").count() == 1
+    page.press("Control+z").wait("!document.querySelector('.marks .stroke')")
+    page.drag(*SUBJECT)
+    assert page.state().prompts == ()
+
+    before, mouse = page.pixels(), page.page.mouse
+    mouse.move(*page.at(*AROUND[0]))
+    mouse.down(button="right")
+    with page.page.expect_response(lambda r: r.url.endswith("/preview")) as answer:
+        for to in AROUND[1:]:
+            mouse.move(*page.at(*to), steps=3)
+    assert answer.value.ok
+    left, top, scale = map(int, page.place())
+    inside = int(top + 0.5 * H * scale), int(left + 0.35 * W * scale)
+    wait_for(lambda: np.abs(page.pixels()[inside] - before[inside]).max() > 8)
+    assert page.state().prompts == ()
+    mouse.up(button="right")
+    page.settled().kind("selection")
+    (said,) = page.state().prompts
+    assert (said.select, [s.label for s in said.scribbles]) == ("lazy", [1, 0])
+
+    drag_the_lowest_vertex(page)
+    page.press("Enter").wait("!document.querySelector('.outline')")
+    page.press("ArrowRight", "ArrowRight", "]", "Home").settled().work("t")
+    assert page.state().objects[0].tracked == ((0, 2),)
+    assert iou(tracked(page, 0), truth()) > 0.85
+
+
+def test_grabcut_from_a_box_and_the_next_method(page: Look) -> None:
+    choose(page, "grabcut").press("p")
+    before, mouse = page.pixels(), page.page.mouse
+    mouse.move(*page.at(0.15, 0.2))
+    mouse.down()
+    mouse.move(*page.at(0.6, 0.8), steps=3)
+    wait_for(lambda: np.abs(page.pixels() - before).max() > 30)
+    mouse.up()
+    page.settled()
+    wait_for(lambda: page.state().prompts)
+    (said,) = page.state().prompts
+    assert (said.select, said.points) == ("grabcut", ())
+    assert said.box == pytest.approx((0.15, 0.2, 0.6, 0.8), abs=0.01)
+    page.work("g")
+    assert iou(tracked(page, 0), truth()) > 0.85
+    # Another method selects what was said anew; Lazy Snapping cannot from a box alone, and waits.
+    page.press("i").says("GrabCut, soft border").settled()
+    wait_for(lambda: page.state().prompts[0].select == "grabcut_border")
+    assert page.state().objects[0].stale == ((0, 29),)
+    page.press("i").says("Lazy Snapping").settled()
+    assert page.state().prompts[0].select == "grabcut_border"
+    page.press("Control+z").settled()
+    wait_for(lambda: page.state().prompts[0].select == "grabcut")
+    assert page.state().objects[0].stale == ()
+    page.wait("document.querySelector('select[name=method]').value === 'grabcut'")
+    page.press("v").press("q").says("Choose the method Lazy Snapping first")
+
+
+def test_contradictory_strokes_are_told_in_a_sentence_and_the_first_one_stays(page: Look) -> None:
+    choose(page, "graphcut").drag(*SUBJECT)
+    page.drag(*SUBJECT, button="right").says("claims the place")
+    assert page.state().prompts == ()
+    assert page.page.locator(".marks .stroke").count() == 1
+    page.page.get_by_role("button", name="Close this message").click()
+    page.drag(*AROUND, button="right").kind("selection")
+    assert page.state().prompts[0].select == "graphcut"
+
+
+def test_layers_are_clicked_and_become_the_mask(
+    tab: Callable[..., Look], client: Client, tmp_path: Path
+) -> None:
+    small = 64, 40
+    plates = disc.write_frames(tmp_path / "plates", 2, small)
+    page = tab(client, new_shot(client, tmp_path, plates)).ready()
+    page.page.get_by_label("How many layers").fill("3")
+    page.page.get_by_role("button", name="Split frame").click()
+    page.page.locator(".layers button").first.wait_for()
+    assert page.page.locator(".layers button").count() == 3
+    assert page.page.get_attribute("#picture", "data-view") == "layers"
+    page.click(0.35, 0.5)
+    chosen = page.page.locator(".layers button[aria-pressed=true]")
+    assert chosen.count() == 1
+    page.click(0.35, 0.5)
+    assert chosen.count() == 0
+    page.press("Enter").says("Click on the layers that are subject")
+    page.page.get_by_role("button", name="Write EXR").click()
+    page.says("Written").idle()
+    folder = Path(page.shot.path.replace(".shot.json", "_layers"))
+    assert [f.name for f in folder.iterdir()] == ["plate_layers.1001.exr"]
+    page.click(0.35, 0.5).click(0.9, 0.1)
+    assert chosen.count() == 2
+    page.click(0.9, 0.1).press("Enter").settled().kind("selection")
+    (said,) = page.state().prompts
+    assert (said.mask, said.points, said.select) == (True, (), None)
+    page.work("t")
+    mask = picture(client.mask(page.shot.shot, 1001, "subject", small[0])) > 127
+    assert iou(mask, disc.alpha_at(0, small) > 0.5) > 0.7
+    page.press("y").page.locator(".layers button").first.wait_for()  # they are kept
+    page.press("ArrowRight").on(1002).wait("!document.querySelector('.layers')")
+    page.press("ArrowLeft", "y").page.locator(".layers button").first.wait_for()
+    page.press("Escape").wait("document.querySelector('#picture').dataset.view === 'overlay'")
+
+
+def test_odd_pictures_are_told_in_a_sentence(
+    tab: Callable[..., Look], client: Client, tmp_path: Path
+) -> None:
+    for name, shape in (("flat", (40, 64, 3)), ("dot", (1, 1, 3))):
+        assert cv2.imwrite(str(tmp_path / f"{name}.1001.png"), np.full(shape, 90, np.uint8))
+    page = tab(client, new_shot(client, tmp_path, tmp_path / "flat.1001.png")).ready()
+    choose(page, "grabcut").drag((0.15, 0.2), (0.6, 0.8)).says("grabcut finds no subject on frame 1001")
+    assert page.state().prompts == ()
+    page = tab(client, new_shot(client, tmp_path, tmp_path / "dot.1001.png")).ready()
+    choose(page, "lazy").drag((0.2, 0.2), (0.3, 0.3))
+    page.drag((0.7, 0.7), (0.8, 0.8), button="right").says("claims the place (0.500, 0.500)")
+    page.press("y").says("5 layers of 1x1 pixels cannot be")
+
+
+def test_what_the_engine_refuses_is_told_in_a_sentence(page: Look) -> None:
+    page.page.route(
+        "**/layers",
+        lambda r: r.continue_(post_data='{"frame": 0, "count": 999}') if r.request.post_data else None,
+    )
+    page.press("y").says("999 layers cannot be made; ask for 1 to 40")
+    page.page.get_by_role("button", name="Split frame").wait_for()  # and may be asked again
+
+
+def test_the_refiner_is_chosen_and_undone(page: Look) -> None:
+    choose_refiner = page.page.locator("select[name=refiner]")
+    choose_refiner.select_option("bayesian")
+    wait_for(lambda: page.state().refiner == "bayesian")
+    page.settled().press("Tab")
+    page.page.get_by_role("button", name="Undo").click()
+    wait_for(lambda: page.state().refiner == "none")
+    page.wait("document.querySelector('select[name=refiner]').value === 'none'")
+    page.drag((0.15, 0.2), (0.6, 0.8))
+    choose_refiner.select_option("bayesian")
+    page.settled().page.locator("#picture").click(position={"x": 3, "y": 3}, button="middle")
+    page.press("ArrowRight", "]").on(1).settled().work("g")
+    page.work("r")
+    matte = picture(page.client.matte_image(page.shot.shot, 0, "subject", W)) / 255
+    assert np.abs(matte - disc.alpha_at(0, (W, H))).mean() < 0.02
+    assert cv2.countNonZero(((matte > 0.1) & (matte < 0.9)).astype(np.uint8)) > 50
