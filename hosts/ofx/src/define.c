@@ -10,7 +10,7 @@ const char *const colour_names[] = {"auto", "display", "linear"};
 static const char *const signs[] = {"Off", "+ keep", "- leave out"};
 static const char *const outputs[] = {"Matte in alpha", "Matte as RGB", "Cut-out, premultiplied", "Background blur preview", "Source"};
 static const char *const handle_labels[HANDLES] = {"Point 1", "Point 2", "Point 3", "Point 4", "Point 5", "Point 6"};
-static const char *const sign_labels[HANDLES] = {"is", "is ", "is  ", "is   ", "is    ", "is     "};
+static const char *const sign_labels[HANDLES] = {"Point 1 is", "Point 2 is", "Point 3 is", "Point 4 is", "Point 5 is", "Point 6 is"};
 
 static OfxPropertySetHandle define(OfxParamSetHandle set, const char *type, const char *name, const char *label, const char *group, const char *hint) {
   OfxPropertySetHandle props = NULL;

@@ -32,6 +32,8 @@ Instance *instance_of(OfxImageEffectHandle effect) { return prop_pointer(effect_
 
 Trouble trouble_of(ClientState state) {
   switch (state) {
+    case CLIENT_OK: return TROUBLE_NONE;
+    case CLIENT_QUIT: return TROUBLE_CALLED_OFF;
     case CLIENT_ABSENT: return TROUBLE_NO_ENGINE;
     case CLIENT_FOREIGN: return TROUBLE_FOREIGN;
     case CLIENT_OTHER: return TROUBLE_VERSION;
@@ -40,8 +42,7 @@ Trouble trouble_of(ClientState state) {
     case CLIENT_CROWDED: return TROUBLE_CROWDED;
     case CLIENT_NO_PIXELS: return TROUBLE_NO_PIXELS;
     case CLIENT_NO_MEMORY: return TROUBLE_MEMORY;
-    case CLIENT_REFUSED: return TROUBLE_REFUSED;
-    default: return TROUBLE_NONE;
+    default: return TROUBLE_REFUSED;
   }
 }
 
@@ -68,6 +69,7 @@ const char *trouble_text(Trouble trouble) {
 
 /* Warnings, never errors: some hosts stop rendering at an effect that shows one. */
 void instance_tell(Instance *instance, Trouble trouble, const char *more) {
+  if (trouble == TROUBLE_CALLED_OFF) return;
   sys_lock(&instance->lock);
   int changed = instance->told != (int)trouble;
   instance->told = (int)trouble;

@@ -26,6 +26,7 @@ Instance *instance_of(OfxImageEffectHandle); /* NULL where there is none */
 /* What the user should know; one message each time it changes. */
 typedef enum Trouble {
   TROUBLE_NONE,
+  TROUBLE_CALLED_OFF, /* by the user or the host: never told */
   TROUBLE_NO_ENGINE,
   TROUBLE_FOREIGN,
   TROUBLE_VERSION,
@@ -43,7 +44,7 @@ typedef enum Trouble {
   TROUBLE_IMAGE
 } Trouble;
 
-Trouble trouble_of(ClientState); /* TROUBLE_NONE for CLIENT_OK and CLIENT_QUIT */
+Trouble trouble_of(ClientState); /* TROUBLE_NONE for CLIENT_OK alone */
 const char *trouble_text(Trouble);
 void instance_tell(Instance *, Trouble, const char *more); /* `more` instead of the usual text, unless it is "" or NULL */
 void instance_status(Instance *, const char *text); /* only where parameters may be set */

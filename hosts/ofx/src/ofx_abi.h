@@ -18,6 +18,7 @@ typedef int OfxStatus;
 #define kOfxStatErrUnknown 3
 #define kOfxStatErrMissingHostFeature 4
 #define kOfxStatErrUnsupported 5
+#define kOfxStatErrExists 6
 #define kOfxStatErrBadHandle 9
 #define kOfxStatErrBadIndex 10
 #define kOfxStatErrValue 11

@@ -31,8 +31,8 @@ typedef enum Output { OUTPUT_ALPHA, OUTPUT_RGB, OUTPUT_CUTOUT, OUTPUT_BLUR, OUTP
 #define P_COLOUR "colour"
 #define P_MEDIA "mediaPath"
 #define P_OFFSET "frameOffset"
-#define P_IN "in"
-#define P_OUT "out"
+#define P_IN "firstFrame"
+#define P_OUT "lastFrame"
 #define P_SESSION "session"
 #define P_NEW_SESSION "newSession"
 

@@ -96,11 +96,11 @@ static void show(Instance *instance, const Settings *settings, int64_t key, cons
     SysWait wait = {INT64_MAX, aborted, instance->effect};
     int fine = shape(plane, settings, scale, &wait);
     fine = fine && merge(source, output, window, plane, (Output)settings->output, settings->blur * scale, &wait);
-    if (!fine && !effect_aborted(instance->effect)) trouble = TROUBLE_MEMORY;
+    if (!fine) trouble = effect_aborted(instance->effect) ? TROUBLE_CALLED_OFF : TROUBLE_MEMORY;
     if (fine && settings->output == OUTPUT_ALPHA && output->components == 3) trouble = TROUBLE_NO_ALPHA;
   }
   free(plane.v);
-  if (trouble != TROUBLE_NONE || !effect_aborted(instance->effect)) instance_tell(instance, trouble, note);
+  instance_tell(instance, trouble, note);
 }
 
 static OfxPropertySetHandle image_of(OfxImageClipHandle clip, OfxTime time, Picture *picture) {

@@ -199,7 +199,7 @@ static void report(Run *run, ClientState state) {
   Instance *instance = run->instance;
   const char *text = state == CLIENT_QUIT ? "Stopped; what is finished stays." : run->more[0] ? run->more : trouble_text(trouble_of(state));
   instance_status(instance, text);
-  if (state != CLIENT_QUIT) instance_tell(instance, trouble_of(state), state == CLIENT_OK ? NULL : text);
+  instance_tell(instance, trouble_of(state), state == CLIENT_OK ? NULL : text);
   if (state == CLIENT_OK || state == CLIENT_QUIT) /* the host renders again */
     param_set_int(instance->params, P_REFRESH, (param_int(instance->params, P_REFRESH, run->time, 0) + 1) % 1000000);
 }
