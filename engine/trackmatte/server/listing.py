@@ -66,7 +66,7 @@ def statuses(shot: Shot, cache: ListedCache) -> list[ObjectStatus]:
     """Return what `Shot.status` does, at a cost that grows with the frames tracked, not with the clip."""
     cache.refresh()
     first, last = limits(shot)
-    keys = Keys(shot.doc, shot.prompts, cache, shot.clip.colour)
+    keys = Keys(shot.doc, shot.prompts, cache, shot.clip.colour, shot.keys.contents)
     result = []
     for obj in shot.objects:
         locked = locked_numbers(shot, obj)
