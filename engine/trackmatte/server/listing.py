@@ -25,6 +25,10 @@ class ListedCache(FrameCache):
         self._listed: dict[tuple[Stage, str], dict[int, Stamp]] = {}
         self._read: dict[tuple[Stage, str, int], tuple[Stamp, dict[str, Any] | None]] = {}
 
+    def adopt(self, other: ListedCache) -> None:
+        """Take over what another one of the same folder has read."""
+        self._read.update(other._read.copy())
+
     def refresh(self) -> None:
         """Look at the folders again."""
         self._listed.clear()

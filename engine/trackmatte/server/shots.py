@@ -237,8 +237,13 @@ class Shots:
     def take(self, shot: Shot) -> OpenShot:
         """Enter a shot, saved already, in place of what was open of its file."""
         with self._opening:
+            with self._lock:
+                before = self._open.get(_name(shot.path))
             self._drop(_name(shot.path))
-            return self._enter(shot)
+            opened = self._enter(shot)
+            if before is not None:
+                opened.listed.adopt(before.listed)
+            return opened
 
     def get(self, name: str) -> OpenShot:
         """Return an open shot.

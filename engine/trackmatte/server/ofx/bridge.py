@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import socket
 from contextlib import suppress
 from pathlib import Path
@@ -55,7 +56,10 @@ class Bridge:
             log.error("no OFX plugin can connect: %s cannot be a socket (%s)", self._path, e)
             return self
         self._listening = listening
-        self._accepting = Thread(target=self._accept, args=(listening,), name="trackmatte ofx", daemon=True)
+        self._wake, woken = socket.socketpair()
+        self._accepting = Thread(
+            target=self._accept, args=(listening, woken), name="trackmatte ofx", daemon=True
+        )
         self._accepting.start()
         return self
 
@@ -67,7 +71,7 @@ class Bridge:
             return
         with self._lock:
             listening, self._listening = self._listening, None
-        listening.shutdown(socket.SHUT_RDWR)
+        self._wake.close()
         self._accepting.join(LEAVING)
         listening.close()
         self._path.unlink(missing_ok=True)
@@ -78,26 +82,36 @@ class Bridge:
         for _, thread in still:
             thread.join(LEAVING)
 
-    def _accept(self, listening: socket.socket) -> None:
-        while True:
-            try:
-                sock, _ = listening.accept()
-            except OSError as e:
-                with self._lock:
-                    if self._listening is None:
-                        return
-                log.error("an OFX plugin could not connect (%s)", e)
-                self._shared.engine.stopping.wait(0.2)  # out of descriptors: others may go
-                continue
-            with self._lock:
-                wanted = self._listening is not None and len(self._open) < CONNECTIONS
-            if not wanted or not is_same_user(sock):
+    def _accept(self, listening: socket.socket, woken: socket.socket) -> None:
+        poll = select.poll()
+        poll.register(listening, select.POLLIN)
+        poll.register(woken, select.POLLIN)
+        with woken:
+            while True:
+                poll.poll()
+                if self._listening is None:
+                    return
+                try:
+                    sock, _ = listening.accept()
+                except OSError as e:
+                    log.error("an OFX plugin could not connect (%s)", e)
+                    self._shared.engine.stopping.wait(0.2)  # no descriptors left: others may go
+                    continue
+                self._take(sock)
+
+    def _take(self, sock: socket.socket) -> None:
+        thread = Thread(target=self._serve, args=(sock,), name="trackmatte ofx plugin", daemon=True)
+        with self._lock:
+            if self._listening is None or len(self._open) >= CONNECTIONS or not is_same_user(sock):
                 sock.close()
-                continue
-            thread = Thread(target=self._serve, args=(sock,), name="trackmatte ofx plugin", daemon=True)
-            with self._lock:
-                self._open[sock] = thread
-            thread.start()
+                return
+            self._open[sock] = thread
+            try:
+                thread.start()
+            except RuntimeError as e:
+                log.error("an OFX plugin could not connect (%s)", e)
+                del self._open[sock]
+                sock.close()
 
     def _serve(self, sock: socket.socket) -> None:
         try:

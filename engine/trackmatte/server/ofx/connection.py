@@ -40,8 +40,9 @@ class Shared:
     engine: Engine
     sessions: Sessions
     runs: Runs
-    turns: Semaphore = field(default_factory=lambda: Semaphore(2))
-    """Pictures in hand at once, so that memory is bounded whatever plugins send."""
+    frames: Semaphore = field(default_factory=lambda: Semaphore(1))
+    mattes: Semaphore = field(default_factory=lambda: Semaphore(2))
+    """Pictures in hand at once, so that memory is bounded whatever plugins ask."""
 
 
 class Connection:
@@ -151,7 +152,7 @@ class Connection:
     def _frame(self, asked: m.FrameSent, _: Message) -> Answer:
         memory = self._pixels(asked.pixels)
         session = self._shared.sessions.get(asked.session)
-        with self._shared.turns:
+        with self._shared.frames:
             return Kind.OK, m.Known(session.take(asked.key, lambda: memory.read(asked.pixels)))
 
     def _matte(self, asked: m.Matte, _: Message) -> Answer:
@@ -159,7 +160,7 @@ class Connection:
         if (at.depth, at.comps) != ("float", 1):
             raise Malformed("a matte is put as one component of depth float")
         session = self._shared.sessions.get(asked.session)
-        with self._shared.turns:
+        with self._shared.mattes:
             put, plane = find_matte(
                 session, asked.key, asked.hash, lambda opened: self._shared.runs.covers(opened, asked.key)
             )

@@ -51,13 +51,14 @@ class Memory:
         self.size = size
 
     def read(self, at: Pixels) -> NDArray[Any]:
-        """Return a copy of a picture, (h, w, comps), top row first.
+        """Return a copy of a picture's colours, (h, w, 3), top row first; alpha alone counts as grey.
 
         Raises
         ------
         Malformed : it does not lie inside.
         """
-        return np.array(self._view(at))
+        view = self._view(at)
+        return np.array(view[..., :3]) if at.comps > 1 else np.repeat(view, 3, axis=2)
 
     def write(self, at: Pixels, rows: slice, plane: NDArray[np.float32]) -> None:
         """Put some rows, (n, w), of a picture of one float component.

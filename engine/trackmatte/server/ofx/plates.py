@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from trackmatte.errors import UsageError
 from trackmatte.files import read_info, remove_leftovers, write_image
-from trackmatte.media.image import MOST_PIXELS
 from trackmatte.media.sequence import MOST_MISSING
 from trackmatte.server.ofx.picture import look_hash
 
@@ -72,12 +71,12 @@ class Plates:
             found = self._plates.get(key)
         return None if found is None else found.look
 
-    def put(self, key: int, pixels: NDArray[Any]) -> bool:
+    def put(self, key: int, rgb: NDArray[Any]) -> bool:
         """Keep a frame; return whether the same pixels were there already.
 
         Parameters
         ----------
-        pixels : (H, W, 1, 3 or 4) uint8, uint16, float16 or float32; alpha is left out.
+        rgb : (H, W, 3) uint8, uint16, float16 or float32, contiguous.
 
         Raises
         ------
@@ -88,11 +87,7 @@ class Plates:
             raise UsageError(
                 f"frame {key} cannot be kept; let the plugin's frame offset bring it to 0 to {KEYS[-1]}"
             )
-        h, w, comps = pixels.shape
-        if h * w > MOST_PIXELS:
-            raise UsageError(f"frame {key} of {w}x{h} pixels is too large; send it at a smaller size")
-        rgb = np.ascontiguousarray(pixels[..., :3] if comps > 1 else np.repeat(pixels, 3, axis=2))
-        del pixels
+        h, w, _ = rgb.shape
         what = f"{rgb.dtype.name} {w}x{h} ".encode()
         digest = hashlib.sha256(what)
         digest.update(rgb.reshape(-1).view(np.uint8).data)
@@ -103,13 +98,13 @@ class Plates:
 
     def _keep(self, key: int, rgb: NDArray[Any], content: str) -> bool:
         with self._lock:
-            have = self._plates.get(key)
+            have, other = self._plates.get(key), next(iter(self._plates.values()), None)
             others = [k for k in self._plates if k != key]
         if have is not None and have.content == content:
             return True
         size = rgb.shape[1], rgb.shape[0]
         suffix = ".exr" if rgb.dtype.kind == "f" else ".png"
-        if others and (suffix != self._suffix or self._plates[others[0]].size != size):
+        if other is not None and (suffix != self._suffix or other.size != size):
             self._empty()
         elif others and max(key, *others) - min(key, *others) >= MOST_MISSING:
             raise UsageError(

@@ -10,7 +10,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from trackmatte.color import REC709, SRGB, colour_named
 from trackmatte.errors import FrameError, ShotError, TrackmatteError, UsageError
+from trackmatte.files import write_error
 from trackmatte.server.engine import Engine
 from trackmatte.server.ofx.messages import Colour, Open, Said
 from trackmatte.server.ofx.picture import look_hash
@@ -22,8 +24,6 @@ from trackmatte.shot.document import PartDoc, ShotDoc
 from trackmatte_client.protocol.messages import OpenShot as OpenRequest
 
 SHOT_FILE = "session.shot.json"
-SPACES: dict[Colour, str | None] = {"auto": None, "display": "sRGB", "linear": "Linear Rec.709 (sRGB)"}
-"""What values of each kind are in; None = as the files say."""
 
 
 class Session:
@@ -44,6 +44,11 @@ class Session:
         self._made: int | None = None
         self._numbers: tuple[int, ...] = ()
         self._looks: tuple[str, dict[int, str]] = "", {}
+
+    @property
+    def opened(self) -> bool:
+        """Whether it has settings."""
+        return self._given is not None
 
     def open(self, given: Open) -> None:
         """Take settings; where they cannot be meant, the ones before stay.
@@ -91,7 +96,8 @@ class Session:
         """Return the frames that something was said about and that the clip lacks."""
         said = self._said or Said()
         frames = {p.frame for p in said.points} | {b.frame for b in said.boxes}
-        return sorted(frames - set(opened.shot.clip.numbers if opened else ()))
+        known = opened.shot.known if opened else ()
+        return sorted(n for n in frames if n not in known)
 
     @property
     def said_anything(self) -> bool:
@@ -144,7 +150,7 @@ class Session:
             refiner=refiner.name,
             tracker_settings=tracker.settings,
             refiner_settings=refiner.settings,
-            input_colorspace=SPACES[given.colour],
+            input_colorspace=_space(given.colour),
             growing=given.mode == "push",
         )
         try:
@@ -152,7 +158,9 @@ class Session:
                 self._carry_over(old, shot)
             if self._said is not None:
                 bring(shot, gathered(self._said))
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_folder()
+            if given.mode == "media":  # a copy of the shot file works anywhere
+                shot.doc.source.path = given.path
             shot.save(overwrite=True)
         except BaseException:
             shot.close()
@@ -181,7 +189,16 @@ class Session:
         given = self._given
         if given is None or given.mode != "push":
             raise UsageError("this effect's clip is a file (mode media), so it takes no frames")
+        self._make_folder()
         return self.plates.put(key, read())
+
+    def _make_folder(self) -> None:
+        """Make the session's folder and the one around it, for this user alone."""
+        try:
+            for folder in (self._folder.parent, self._folder):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as e:
+            raise write_error(self.path, e) from e
 
     def look(self, opened: OpenShot, key: int) -> str | None:
         """Return the look hash of a frame of the clip; None where it cannot be had."""
@@ -205,6 +222,18 @@ def _load(path: Path) -> ShotDoc | None:
         return document.load(path)
     except ShotError:
         return None
+
+
+def _space(colour: Colour) -> str | None:
+    """Return the colour space of the values of a clip; None = as its files say."""
+    if colour == "auto":
+        return None
+    if colour == "display":
+        return SRGB.name
+    try:
+        return colour_named(REC709).name
+    except UsageError:  # a configuration of the user's own, whose linear light is that of its own space
+        return "scene_linear"
 
 
 def _part(name: str, old: PartDoc | None) -> PartDoc:

@@ -39,12 +39,11 @@ class Sessions:
         name = given.session.lower()
         with self._lock:
             session = self._known.get(name) or Session(self._engine, self._folder / name)
-        session.open(given)
-        with self._lock:
-            session = self._known.setdefault(name, session)
+            self._known[name] = session
             self._known.move_to_end(name)
             while len(self._known) > KNOWN:
                 self._known.popitem(last=False)
+        session.open(given)
         return session
 
     def get(self, name: str) -> Session:
@@ -56,7 +55,7 @@ class Sessions:
         """
         with self._lock:
             session = self._known.get(name.lower())
-            if session is None:
+            if session is None or not session.opened:
                 raise Refusal("not_found", f"the engine does not know the session {name}; open it first")
             self._known.move_to_end(name.lower())
             return session
