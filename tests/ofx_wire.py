@@ -52,6 +52,16 @@ def read(sock: socket.socket) -> tuple[int, int, dict[str, Any], list[int]]:
     return kind, req, json.loads(_exactly(sock, length, fds)), fds
 
 
+def rest(sock: socket.socket) -> list[tuple[int, int, dict[str, Any], list[int]]]:
+    """Return all messages that come until the other end closes."""
+    found = []
+    while True:
+        try:
+            found.append(read(sock))
+        except Closed:
+            return found
+
+
 def _exactly(sock: socket.socket, count: int, fds: list[int]) -> bytes:
     data = b""
     while len(data) < count:

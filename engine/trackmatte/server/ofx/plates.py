@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -100,7 +99,8 @@ class Plates:
         with self._lock:
             have, other = self._plates.get(key), next(iter(self._plates.values()), None)
             others = [k for k in self._plates if k != key]
-        if have is not None and have.content == content:
+        path = self._file(key, self._suffix)
+        if have is not None and have.content == content and have.stamp == _stamp(path):
             return True
         size = rgb.shape[1], rgb.shape[0]
         suffix = ".exr" if rgb.dtype.kind == "f" else ".png"
@@ -116,7 +116,7 @@ class Plates:
         said = json.dumps({"content": content, "look": look, "size": size})
         attributes = {"ImageDescription": said, **QUICK[suffix]}
         write_image(path, rgb, attributes, STORED[rgb.dtype.name])
-        stamp = _stamp(path.stat())
+        stamp = _stamp(path)
         with self._lock:
             self._suffix = suffix
             self._plates[key] = Plate(stamp, content, look, size)
@@ -155,7 +155,7 @@ class Plates:
             number = path.name.split(".")[1]
             if path.suffix not in QUICK or not number.isdecimal():
                 continue
-            stamp = _stamp(path.stat())
+            stamp = _stamp(path)
             have = self._plates.get(int(number))
             plate = have if have is not None and have.stamp == stamp else _read(path, stamp)
             if plate is None:
@@ -176,7 +176,11 @@ class Plates:
         return self.folder / f"plate.{key:06d}{suffix}"
 
 
-def _stamp(found: os.stat_result) -> tuple[int, int, int]:
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0, 0
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 

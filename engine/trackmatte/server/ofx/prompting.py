@@ -9,6 +9,7 @@ from trackmatte.prompt import Box, Point, Prompt
 from trackmatte.server.ofx.messages import Said
 from trackmatte.shot import Shot
 from trackmatte.shot.document import PromptDoc
+from trackmatte.shot.prompts import to_doc
 
 Entry = tuple[int, str]
 """A frame and an object."""
@@ -53,7 +54,7 @@ def bring(shot: Shot, wanted: dict[Entry, Prompt]) -> None:
         if old is None:
             shot.prompts.put(corrected[at])
         elif not _same(old, prompt):
-            shot.prompts.put(replace(prompt, mask=shot.prompts.load(old).mask))
+            shot.doc.prompts[shot.doc.prompts.index(old)] = to_doc(prompt, old.mask)
     order = {at: i for i, at in enumerate(wanted)}
     shot.doc.prompts.sort(key=lambda p: order[p.frame, p.object])
 
