@@ -56,7 +56,7 @@ class OpenShot:
     def state(self) -> m.ShotState:
         """Return the shot as it is now."""
         with self.lock:
-            self._follow_file()
+            self.follow()
             return self._state()
 
     def _state(self) -> m.ShotState:
@@ -158,7 +158,7 @@ class OpenShot:
             )
 
     def _expect(self, revision: int) -> None:
-        self._follow_file()
+        self.follow()
         if revision != self.revision:
             raise Refusal(
                 "stale",
@@ -171,7 +171,7 @@ class OpenShot:
         self._file = _stamp(self.shot.path)
         self.revision += 1
 
-    def _follow_file(self) -> None:
+    def follow(self) -> None:
         """Take over what another program, such as the command line, wrote into the shot file.
 
         Raises
@@ -233,6 +233,17 @@ class Shots:
             with self._lock:
                 have = self._open.get(_name(path))
             return have if have is not None and path.exists() else self._enter(Shot.open(path))
+
+    def take(self, shot: Shot) -> OpenShot:
+        """Enter a shot, saved already, in place of what was open of its file."""
+        with self._opening:
+            with self._lock:
+                before = self._open.get(_name(shot.path))
+            self._drop(_name(shot.path))
+            opened = self._enter(shot)
+            if before is not None:
+                opened.listed.adopt(before.listed)
+            return opened
 
     def get(self, name: str) -> OpenShot:
         """Return an open shot.
