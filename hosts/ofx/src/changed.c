@@ -89,7 +89,7 @@ void prompts_at_frame(Instance *instance, OfxTime time, int64_t key) {
   PromptPoint points[HANDLES];
   char status[128];
   Prompts *prompts = prompts_read(param_string(instance->params, P_PROMPTS));
-  int count = prompts ? read_handles(instance, time, points) : 0;
+  int count = prompts ? read_handles(instance, time, points) : 0, before = prompts ? prompts->points : 0;
   if (!prompts) {
     instance_status(instance, "The text under Prompts cannot be understood; put it right, or press Clear.");
   } else if (count >= 0 && !prompts_set(prompts, key, points, count)) {
@@ -97,7 +97,8 @@ void prompts_at_frame(Instance *instance, OfxTime time, int64_t key) {
   } else if (count >= 0) {
     if (count) snprintf(status, sizeof status, "Frame %lld: %d point%s set.", (long long)key, count, count == 1 ? "" : "s");
     else snprintf(status, sizeof status, "Frame %lld: all points are off, so nothing is said about it.", (long long)key);
-    keep(instance, time, prompts, status);
+    if (count || before != prompts->points) keep(instance, time, prompts, status);
+    else instance_status(instance, status);
   }
   free(prompts);
 }

@@ -102,7 +102,7 @@ static void define_work(OfxParamSetHandle set) {
 }
 
 static void define_output(OfxParamSetHandle set) {
-  group(set, "groupOutput", "Output", 1);
+  group(set, "groupOutput", "Result", 1);
   choices(set, P_OUTPUT, "Output", "groupOutput", "What the picture shows; the source passes through where there is no matte.", outputs, OUTPUT_COUNT, 1);
   number(set, P_GROW, "Shrink / grow", "groupOutput", "Pixels at full size; negative shrinks.", -100, 100, 0);
   number(set, P_FEATHER, "Feather", "groupOutput", "Softness of the edge in pixels at full size.", 0, 100, 0);

@@ -19,6 +19,8 @@ typedef struct Run {
   Client *client;
   OfxTime time;
   double share;             /* of the whole work that is done */
+  int64_t ask_at;           /* when the host is asked again whether to go on */
+  int off;                  /* it said no */
   int64_t first, last;      /* keys of the clip */
   int64_t from, to;         /* keys of this pass */
   int64_t prompted, prompted_last;
@@ -26,9 +28,15 @@ typedef struct Run {
   char more[512];           /* for the user */
 } Run;
 
+/* Asked at every step of a wait; the host, which may redraw a window for it, only now and then. */
 static int called_off(void *who) {
   Run *run = who;
-  return atomic_load(&run->instance->stop) || !progress_update(run->instance->effect, run->share);
+  const int64_t now = sys_now();
+  if (!run->off && now >= run->ask_at) {
+    run->ask_at = now + SYS_SLICE;
+    run->off = !progress_update(run->instance->effect, run->share);
+  }
+  return run->off || atomic_load(&run->instance->stop);
 }
 
 static SysWait run_wait(Run *run, int ms) {
@@ -60,16 +68,12 @@ static int clip_range(Run *run) {
 
 static ClientState choose_range(Run *run) {
   const Settings *s = &run->settings;
-  if (uses_media(s)) {
-    json_integer(&run->client->json, 0, "first", &run->first);
-    json_integer(&run->client->json, 0, "last", &run->last);
-  } else if (!clip_range(run)) {
-    return refuse(run, "The host does not say how long the clip is; set In and Out.");
-  }
-  if ((s->in || s->out) && s->in <= s->out) {
-    if (run->first < s->in || run->last < run->first) run->first = s->in;
-    if (run->last > s->out || run->last < run->first) run->last = s->out;
-  }
+  const Json *json = &run->client->json; /* the STATUS of OPEN */
+  const int set = (s->in || s->out) && s->in <= s->out;
+  int known = uses_media(s) ? json_integer(json, 0, "first", &run->first) && json_integer(json, 0, "last", &run->last) : clip_range(run);
+  if (!known && !set) return refuse(run, "The host does not say how long the clip is; set In and Out.");
+  if (set && (!known || run->first < s->in)) run->first = s->in;
+  if (set && (!known || run->last > s->out)) run->last = s->out;
   run->from = run->pass == PASS_FORWARD && run->prompted > run->first ? run->prompted : run->first;
   run->to = run->pass == PASS_BACKWARD && run->prompted_last < run->last ? run->prompted_last : run->last;
   return run->from <= run->to ? CLIENT_OK : refuse(run, "In and Out leave no frame to work on.");
@@ -81,6 +85,7 @@ static ClientState push_all(Run *run) {
   for (int64_t key = run->from; key <= run->to; key++) {
     SysWait wait = run_wait(run, ANSWER_MOST);
     run->share = .05 + .35 * (double)(key - run->from) / frames;
+    run->ask_at = 0;
     if (called_off(run)) return CLIENT_QUIT;
     ClientState state = push_frame(run->instance, run->client, &run->settings, (OfxTime)(key - run->shift), key, run->more, sizeof run->more, &wait);
     if (state != CLIENT_OK) return engine_says(run, state);
@@ -163,8 +168,16 @@ static void summary(Run *run) {
   text_free(&text);
 }
 
+static ClientState make_session(Run *run) {
+  if (run->settings.session[0]) return CLIENT_OK;
+  if (!new_session(run->settings.session)) return refuse(run, "The system gave no random number to name this shot by.");
+  param_set_string(run->instance->params, P_SESSION, run->settings.session);
+  return CLIENT_OK;
+}
+
 static ClientState work(Run *run, const Prompts *prompts) {
-  ClientState state = start_engine(run->instance, &run->client, run->more, sizeof run->more);
+  ClientState state = make_session(run);
+  if (state == CLIENT_OK) state = start_engine(run->instance, &run->client, run->more, sizeof run->more);
   if (state != CLIENT_OK) return state;
   SysWait wait = run_wait(run, ANSWER_MOST);
   run->share = .05;
@@ -184,15 +197,8 @@ static int is_ready(Run *run, const Prompts *prompts) {
     why = "Say first what the subject is: put a point on it, set it to + keep, and press Set at frame.";
   else if (!uses_media(&run->settings) && !host()->temporal)
     why = "This host gives an effect no frame but the current one: name the clip's file under Media path.";
-  else if (!run->settings.session[0])
-    why = "No name could be made for this shot.";
   if (why) instance_status(run->instance, why);
   return !why;
-}
-
-static void make_session(Run *run) {
-  if (run->settings.session[0] || !new_session(run->settings.session)) return;
-  param_set_string(run->instance->params, P_SESSION, run->settings.session);
 }
 
 static void report(Run *run, ClientState state) {
@@ -219,7 +225,6 @@ void run_pass(Instance *instance, Pass pass, OfxTime time, OfxPropertySetHandle 
   const int64_t key = frame_key(in, time, run.settings.offset);
   run.shift = key - llround(time);
   if (!*param_string(instance->params, P_PROMPTS)) prompts_at_frame(instance, time, key);
-  make_session(&run);
   Prompts *prompts = prompts_read(param_string(instance->params, P_PROMPTS));
   if (is_ready(&run, prompts)) {
     progress_start(instance->effect, pass == PASS_MATTE ? "Trackmatte: matting" : "Trackmatte: tracking");
