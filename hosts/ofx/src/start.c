@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define START_MOST 60000 /* ms; the first start on a machine reads much from a cold disk */
+#define LEAVING_MOST 3000 /* ms */
 #define CHILDREN 8
 
 static SysMutex lock = SYS_MUTEX_INIT;
@@ -114,10 +115,17 @@ static ClientState start(Instance *instance, Client **client, char *more, size_t
   return state;
 }
 
+/* An engine that is just ending breaks lines off for a moment, and is then gone. */
 ClientState start_engine(Instance *instance, Client **client, char *more, size_t size) {
-  SysWait wait = sys_wait(CLIENT_CONNECT + 1000);
+  const int64_t end = sys_now() + LEAVING_MOST;
+  ClientState state;
   look_after((SysChild){0});
   *more = 0;
-  ClientState state = client_take(client, host()->name, 1, &wait);
+  for (;;) {
+    SysWait wait = sys_wait(CLIENT_CONNECT + 1000);
+    state = client_take(client, host()->name, 1, &wait);
+    if (state != CLIENT_BROKEN || sys_now() >= end) break;
+    sys_sleep(SYS_SLICE);
+  }
   return state == CLIENT_ABSENT ? start(instance, client, more, size) : state;
 }

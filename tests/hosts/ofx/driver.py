@@ -66,7 +66,7 @@ class Host:
 
     def __init__(self, built: Built, folder: Path, runtime: Path, *prefix: str, **environment: str) -> None:
         self.folder = folder
-        self.built = built
+        self.built, self.runtime = built, runtime
         usual = {k: v for k, v in os.environ.items() if not k.startswith("TRACKMATTE_")}
         usual |= {"TRACKMATTE_RUNTIME": str(runtime), "XDG_DATA_HOME": str(folder / "data"), "PATH": "/usr/bin:/bin"}
         self.process = subprocess.Popen(
