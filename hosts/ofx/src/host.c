@@ -4,11 +4,14 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#define HOSTS 8
 
 static _Atomic(OfxHost *) given;
 static _Atomic(const Suites *) current;
+static Suites kept[HOSTS];
+static unsigned used;
 static SysMutex lock = SYS_MUTEX_INIT;
 
 void host_set(OfxHost *h) { atomic_store(&given, h); }
@@ -42,13 +45,12 @@ static void read_traits(Suites *s, const OfxHost *h) {
   s->temporal = temporal != 0;
 }
 
-/* Hosts load again and again, some of them while frames are being rendered: what is in use is replaced only by something else, and is
- * never freed. */
+/* Hosts load again and again, some of them while frames are being rendered: what is in use is replaced only by something else, and
+ * stays as it is for a few more loads by other hosts, of which no process has that many. */
 OfxStatus host_load(void) {
   const OfxHost *h = atomic_load(&given);
   if (!h || !h->fetchSuite) return kOfxStatErrMissingHostFeature;
-  Suites *s = calloc(1, sizeof *s);
-  if (!s) return kOfxStatErrMemory;
+  Suites found = {0}, *s = &found;
   s->host = h;
   s->props = fetch(h, kOfxPropertySuite, 1);
   s->params = fetch(h, kOfxParameterSuite, 1);
@@ -60,15 +62,15 @@ OfxStatus host_load(void) {
   s->timeline = fetch(h, kOfxTimeLineSuite, 1);
   s->interact = fetch(h, kOfxInteractSuite, 1);
   s->draw = fetch(h, kOfxDrawSuite, 1);
-  if (!usable(s)) {
-    free(s);
-    return kOfxStatErrMissingHostFeature;
-  }
+  if (!usable(s)) return kOfxStatErrMissingHostFeature;
   read_traits(s, h);
   sys_lock(&lock);
   const Suites *old = atomic_load(&current);
-  if (old && same(old, s)) free(s);
-  else atomic_store(&current, s);
+  if (!old || !same(old, s)) {
+    Suites *to = &kept[used++ % HOSTS];
+    *to = found;
+    atomic_store(&current, to);
+  }
   sys_unlock(&lock);
   return kOfxStatOK;
 }
