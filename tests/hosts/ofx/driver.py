@@ -39,17 +39,18 @@ def build(folder: Path, name: str = "plain", *flags: str, optimise: str = "-O2")
     place = folder / f"ofx-{name}"
     place.mkdir(parents=True, exist_ok=True)
     made = Built(place / "Trackmatte.ofx", place / "host")
-    gcc = [shutil.which("gcc") or "gcc", *FLAGS, "-g", optimise, *flags]
+    how = ["-g", optimise, *flags]
     with FileLock(place / "lock"):
         if not made.host.exists():
-            _compile([*gcc, "-fPIC", "-shared", "-Wl,-z,defs"], SOURCES, made.plugin)
-            _compile([*gcc, f"-I{SOURCES}"], HOST, made.host)
+            files = sorted(SOURCES.glob("*.c"))
+            compile_files([*how, "-fPIC", "-shared", "-Wl,-z,defs"], files, made.plugin)
+            compile_files([*how, f"-I{SOURCES}"], sorted(HOST.glob("*.c")), made.host)
     return made
 
 
-def _compile(gcc: list[str], sources: Path, out: Path) -> None:
-    """Compile a folder's files, two at a time."""
-    files = sorted(sources.glob("*.c"))
+def compile_files(flags: list[str], files: list[Path], out: Path) -> None:
+    """Compile and link, two files at a time."""
+    gcc = [shutil.which("gcc") or "gcc", *FLAGS, *flags]
     objects = [out.parent / f"{out.name}-{path.stem}.o" for path in files]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda i: _run([*gcc, "-c", str(files[i]), "-o", str(objects[i])]), range(len(files))))
