@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import disc
-from trackmatte.cli import main
-from trackmatte.cli import ofx
+from trackmatte.cli import main, ofx
 
 PLIST = "<string>org.trackmatte.Trackmatte</string>"
 
@@ -73,7 +72,9 @@ def test_files_of_others_stay(tmp_path: Path, what: str, capsys: pytest.CaptureF
         assert content(tmp_path / "elsewhere") == "mine"
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="a folder that root cannot write is in /proc")
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.getuid() != 0, reason="a folder that root cannot write is in /proc"
+)
 def test_a_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("install", "--bundle", bundle(tmp_path), "--dest", "/proc/OFX") == 6
     assert "--dest" in capsys.readouterr().err
@@ -99,20 +100,27 @@ def test_the_installed_distribution_is_found(tmp_path: Path, monkeypatch: pytest
     assert content(tmp_path / "dest") == "one"
 
 
-def test_no_distribution(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_distribution(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ofx, "DISTRIBUTION", "trackmatte-ofx-that-nobody-has")
     assert run("install", "--dest", tmp_path) == 7
     assert "pip install" in capsys.readouterr().err
 
 
-def test_the_shot_of_a_clip(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shot_of_a_clip(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A folder of its own for each clip, for this user alone."""
     monkeypatch.setenv("TRACKMATTE_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     disc.write_movie(tmp_path / "a.mp4", 2, (32, 32))
     assert run("shot", "a.mp4") == 0
     path = Path(capsys.readouterr().out.strip())
-    assert path == tmp_path / "cache" / "ofx" / str(ofx.session_of(str(tmp_path / "a.mp4"))) / "session.shot.json"
+    assert (
+        path
+        == tmp_path / "cache" / "ofx" / str(ofx.session_of(str(tmp_path / "a.mp4"))) / "session.shot.json"
+    )
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert run("shot", "b.mp4") == 2
     assert ofx.session_of("/clips/a.mov") != ofx.session_of("/clips/b.mov")

@@ -82,7 +82,7 @@ def shot(
 
 
 def session_of(path: str) -> UUID:
-    """Return the session that the plug-in uses for a media path: the same for the same path, on every machine.
+    """Return the plug-in's session for a media path: the same for the same path, on every machine.
 
     Two FNV-1a hashes of 64 bits (Fowler, Noll and Vo) of the path's bytes, as a UUID of version 8.
     """
@@ -97,7 +97,9 @@ def session_of(path: str) -> UUID:
 def system_folder() -> Path:
     """Return the folder in which every host looks."""
     if sys.platform == "win32":
-        return Path(os.environ.get("CommonProgramFiles", r"C:\Program Files\Common Files")) / "OFX" / "Plugins"
+        return (
+            Path(os.environ.get("COMMONPROGRAMFILES", r"C:\Program Files\Common Files")) / "OFX" / "Plugins"
+        )
     return Path("/Library/OFX/Plugins" if sys.platform == "darwin" else "/usr/OFX/Plugins")
 
 
@@ -151,8 +153,8 @@ def place(source: Path, target: Path, *, overwrite: bool) -> None:
         if os.path.lexists(old) and not os.path.lexists(target):
             old.rename(target)
         raise OutputError(
-            f"cannot write {target}: {e.strerror or e}; run it with the rights to, or name a folder of your own "
-            "with --dest"
+            f"cannot write {target}: {e.strerror or e}; run it with the rights to, or name a folder of your "
+            "own with --dest"
         ) from e
     finally:
         for left in (new, old):

@@ -20,7 +20,8 @@ void prompts_at_frame(Instance *, OfxTime, int64_t key);
 typedef enum Pass { PASS_FORWARD, PASS_BACKWARD, PASS_BOTH, PASS_MATTE } Pass;
 void run_pass(Instance *, Pass, OfxTime, OfxPropertySetHandle in);
 
-/* A line to the engine, which is started first if need be; progress is shown meanwhile. `*more` is what to tell the user. */
+/* A line to the engine, which is started first if need be; progress is shown meanwhile. `*more` is what to tell the
+ * user. */
 ClientState start_engine(Instance *, Client **, char *more, size_t size);
 
 #endif

@@ -1,4 +1,5 @@
-/* What the user does: buttons. Nothing but the user's own edits counts, and no lock is held while a parameter is set. */
+/* What the user does: buttons. Nothing but the user's own edits counts, and no lock is held while a parameter is set.
+ */
 #include "actions.h"
 #include "prompts.h"
 
@@ -11,8 +12,9 @@
 
 static int frame_area(Instance *instance, OfxTime time, OfxRectD *area) {
   const OfxImageEffectSuiteV1 *s = host()->effects;
-  if (instance->source && s->clipGetRegionOfDefinition && s->clipGetRegionOfDefinition(instance->source, time, area) == kOfxStatOK &&
-      area->x2 > area->x1 && area->y2 > area->y1)
+  if (instance->source && s->clipGetRegionOfDefinition &&
+      s->clipGetRegionOfDefinition(instance->source, time, area) == kOfxStatOK && area->x2 > area->x1 &&
+      area->y2 > area->y1)
     return 1;
   OfxPropertySetHandle p = effect_props(instance->effect);
   area->x1 = prop_double(p, kOfxImageEffectPropProjectOffset, 0, 0);
@@ -71,8 +73,10 @@ static void tell_engine(Instance *instance, OfxTime time, const Prompts *prompts
 
 static void keep(Instance *instance, OfxTime time, const Prompts *prompts, const char *status) {
   Text text = {0};
-  if (prompts->points + prompts->boxes) prompts_write(prompts, &text);
-  else text_add(&text, "");
+  if (prompts->points + prompts->boxes)
+    prompts_write(prompts, &text);
+  else
+    text_add(&text, "");
   if (text.failed || text.length >= PROMPTS_SIZE) {
     instance_status(instance, "There is not enough memory for the prompts.");
   } else {
@@ -95,10 +99,14 @@ void prompts_at_frame(Instance *instance, OfxTime time, int64_t key) {
   } else if (count >= 0 && !prompts_set(prompts, key, points, count)) {
     instance_status(instance, "There are 1000 points already; press Clear, or take some frames back.");
   } else if (count >= 0) {
-    if (count) snprintf(status, sizeof status, "Frame %lld: %d point%s set.", (long long)key, count, count == 1 ? "" : "s");
-    else snprintf(status, sizeof status, "Frame %lld: all points are off, so nothing is said about it.", (long long)key);
-    if (count || before != prompts->points) keep(instance, time, prompts, status);
-    else instance_status(instance, status);
+    if (count)
+      snprintf(status, sizeof status, "Frame %lld: %d point%s set.", (long long)key, count, count == 1 ? "" : "s");
+    else
+      snprintf(status, sizeof status, "Frame %lld: all points are off, so nothing is said about it.", (long long)key);
+    if (count || before != prompts->points)
+      keep(instance, time, prompts, status);
+    else
+      instance_status(instance, status);
   }
   free(prompts);
 }

@@ -11,13 +11,13 @@ static ClientState last_fault; /* why there is a back-off */
 
 static ClientState state_of(SysResult r) {
   switch (r) {
-    case SYS_OK: return CLIENT_OK;
-    case SYS_ABSENT: return CLIENT_ABSENT;
-    case SYS_FOREIGN: return CLIENT_FOREIGN;
-    case SYS_TIMEOUT: return CLIENT_SLOW;
-    case SYS_QUIT: return CLIENT_QUIT;
-    case SYS_UNSUPPORTED: return CLIENT_NO_PIXELS;
-    default: return CLIENT_BROKEN;
+  case SYS_OK: return CLIENT_OK;
+  case SYS_ABSENT: return CLIENT_ABSENT;
+  case SYS_FOREIGN: return CLIENT_FOREIGN;
+  case SYS_TIMEOUT: return CLIENT_SLOW;
+  case SYS_QUIT: return CLIENT_QUIT;
+  case SYS_UNSUPPORTED: return CLIENT_NO_PIXELS;
+  default: return CLIENT_BROKEN;
   }
 }
 
@@ -48,8 +48,9 @@ ClientState client_hear(Client *client, const SysWait *wait) {
   json_free(&client->json);
   client->code[0] = client->message[0] = 0;
   SysResult r = wire_receive(client->line, &client->head, client->reply, wait);
-  if (r == SYS_OK && (client->head.request != client->request || !json_read(&client->json, client->reply, client->head.length) ||
-                      client->json.nodes[0].kind != JSON_OBJECT))
+  if (r == SYS_OK &&
+      (client->head.request != client->request || !json_read(&client->json, client->reply, client->head.length) ||
+       client->json.nodes[0].kind != JSON_OBJECT))
     r = SYS_FAILED;
   if (r != SYS_OK) {
     client->spoiled = 1;
@@ -82,13 +83,15 @@ ClientState client_ask(Client *client, WireType type, const Text *json, WireType
 static ClientState greet(Client *client, const char *host, const SysWait *wait) {
   Text hello = {0};
   int64_t protocol = 0, pid = 0;
-  text_format(&hello, "{\"protocol\": %d, \"plugin\": \"%s\", \"pid\": %ld, \"host\": ", CLIENT_PROTOCOL, CLIENT_VERSION_TEXT, sys_pid());
+  text_format(&hello, "{\"protocol\": %d, \"plugin\": \"%s\", \"pid\": %ld, \"host\": ", CLIENT_PROTOCOL,
+              CLIENT_VERSION_TEXT, sys_pid());
   text_quote(&hello, host);
   text_add(&hello, "}");
   ClientState state = client_ask(client, WIRE_HELLO, &hello, WIRE_HELLO, wait);
   text_free(&hello);
   if (state != CLIENT_OK) return state;
-  if (!json_integer(&client->json, 0, "protocol", &protocol) || !json_integer(&client->json, 0, "pid", &pid)) return CLIENT_BROKEN;
+  if (!json_integer(&client->json, 0, "protocol", &protocol) || !json_integer(&client->json, 0, "pid", &pid))
+    return CLIENT_BROKEN;
   client->engine = (long)pid;
   return protocol == CLIENT_PROTOCOL ? CLIENT_OK : CLIENT_OTHER;
 }
@@ -144,7 +147,8 @@ static ClientState reserve(Client **client, int eager, const SysWait *wait) {
 }
 
 static int is_fault(ClientState state) {
-  return state == CLIENT_ABSENT || state == CLIENT_FOREIGN || state == CLIENT_OTHER || state == CLIENT_SLOW || state == CLIENT_BROKEN;
+  return state == CLIENT_ABSENT || state == CLIENT_FOREIGN || state == CLIENT_OTHER || state == CLIENT_SLOW ||
+         state == CLIENT_BROKEN;
 }
 
 static void note(ClientState state) {

@@ -6,12 +6,12 @@
 #include "text.h"
 #include "wire.h"
 
-#define CLIENT_PROTOCOL 1
+#define CLIENT_PROTOCOL     1
 #define CLIENT_VERSION_TEXT "0.1.0"
-#define CLIENT_CONNECT 250 /* ms */
-#define CLIENT_BACK_OFF 5000
-#define CLIENT_IDLE 4  /* lines kept for the next frame */
-#define CLIENT_MOST 12 /* lines at once; the engine takes 32 of all hosts */
+#define CLIENT_CONNECT      250 /* ms */
+#define CLIENT_BACK_OFF     5000
+#define CLIENT_IDLE         4  /* lines kept for the next frame */
+#define CLIENT_MOST         12 /* lines at once; the engine takes 32 of all hosts */
 
 typedef enum ClientState {
   CLIENT_OK,
@@ -24,7 +24,7 @@ typedef enum ClientState {
   CLIENT_CROWDED,   /* all lines are in use */
   CLIENT_NO_PIXELS, /* this system has no sealed memory */
   CLIENT_NO_MEMORY,
-  CLIENT_REFUSED    /* an ERROR: see code and message */
+  CLIENT_REFUSED /* an ERROR: see code and message */
 } ClientState;
 
 typedef struct Client {

@@ -10,7 +10,8 @@ OfxStatus action_describe(OfxImageEffectHandle effect) {
   prop_set_string(p, kOfxPropShortLabel, 0, "Trackmatte");
   prop_set_string(p, kOfxPropLongLabel, 0, "Trackmatte");
   prop_set_string(p, kOfxPropVersionLabel, 0, CLIENT_VERSION_TEXT);
-  prop_set_string(p, kOfxPropPluginDescription, 0, "Tracks a subject through a clip and pulls a soft matte for every frame.");
+  prop_set_string(p, kOfxPropPluginDescription, 0,
+                  "Tracks a subject through a clip and pulls a soft matte for every frame.");
   prop_set_string(p, kOfxImageEffectPluginPropGrouping, 0, "Keyer");
   prop_set_string(p, kOfxImageEffectPropSupportedContexts, 0, kOfxImageEffectContextFilter);
   prop_set_string(p, kOfxImageEffectPropSupportedContexts, 1, kOfxImageEffectContextGeneral);
@@ -48,7 +49,8 @@ OfxStatus action_describe_in_context(OfxImageEffectHandle effect, OfxPropertySet
 }
 
 OfxStatus action_clip_preferences(Instance *instance, OfxPropertySetHandle out) {
-  static const char *const kinds[OUTPUT_COUNT] = {kOfxImageUnPreMultiplied, kOfxImageOpaque, kOfxImagePreMultiplied, NULL, NULL};
+  static const char *const kinds[OUTPUT_COUNT] = {kOfxImageUnPreMultiplied, kOfxImageOpaque, kOfxImagePreMultiplied,
+                                                  NULL, NULL};
   int output = param_int(instance->params, P_OUTPUT, 0, OUTPUT_ALPHA);
   const char *kind = output >= 0 && output < OUTPUT_COUNT ? kinds[output] : NULL;
   if (!kind) return kOfxStatReplyDefault;

@@ -18,21 +18,25 @@ void host_set(OfxHost *h) { atomic_store(&given, h); }
 
 const Suites *host(void) { return atomic_load(&current); }
 
-static const void *fetch(const OfxHost *h, const char *name, int version) { return h->fetchSuite(h->host, name, version); }
+static const void *fetch(const OfxHost *h, const char *name, int version) {
+  return h->fetchSuite(h->host, name, version);
+}
 
 static int same(const Suites *a, const Suites *b) {
-  return a->host == b->host && a->props == b->props && a->params == b->params && a->effects == b->effects && a->message2 == b->message2 &&
-         a->message1 == b->message1 && a->progress2 == b->progress2 && a->progress1 == b->progress1 && a->timeline == b->timeline &&
-         a->interact == b->interact && a->draw == b->draw && a->temporal == b->temporal && strcmp(a->name, b->name) == 0;
+  return a->host == b->host && a->props == b->props && a->params == b->params && a->effects == b->effects &&
+         a->message2 == b->message2 && a->message1 == b->message1 && a->progress2 == b->progress2 &&
+         a->progress1 == b->progress1 && a->timeline == b->timeline && a->interact == b->interact &&
+         a->draw == b->draw && a->temporal == b->temporal && strcmp(a->name, b->name) == 0;
 }
 
 static int usable(const Suites *s) {
   const OfxPropertySuiteV1 *p = s->props;
   const OfxParameterSuiteV1 *q = s->params;
   const OfxImageEffectSuiteV1 *e = s->effects;
-  return p && q && e && p->propSetString && p->propSetInt && p->propSetDouble && p->propGetString && p->propGetInt && p->propGetDouble &&
-         p->propGetPointer && q->paramDefine && q->paramGetHandle && q->paramGetValue && e->getPropertySet && e->getParamSet &&
-         e->clipDefine && e->clipGetHandle && e->clipGetImage && e->clipReleaseImage;
+  return p && q && e && p->propSetString && p->propSetInt && p->propSetDouble && p->propGetString && p->propGetInt &&
+         p->propGetDouble && p->propGetPointer && q->paramDefine && q->paramGetHandle && q->paramGetValue &&
+         e->getPropertySet && e->getParamSet && e->clipDefine && e->clipGetHandle && e->clipGetImage &&
+         e->clipReleaseImage;
 }
 
 static void read_traits(Suites *s, const OfxHost *h) {
@@ -45,8 +49,8 @@ static void read_traits(Suites *s, const OfxHost *h) {
   s->temporal = temporal != 0;
 }
 
-/* Hosts load again and again, some of them while frames are being rendered: what is in use is replaced only by something else, and
- * stays as it is for a few more loads by other hosts, of which no process has that many. */
+/* Hosts load again and again, some of them while frames are being rendered: what is in use is replaced only by
+ * something else, and stays as it is for a few more loads by other hosts, of which no process has that many. */
 OfxStatus host_load(void) {
   const OfxHost *h = atomic_load(&given);
   if (!h || !h->fetchSuite) return kOfxStatErrMissingHostFeature;
@@ -139,19 +143,25 @@ int effect_aborted(OfxImageEffectHandle effect) { return host()->effects->abort 
 
 void progress_start(OfxImageEffectHandle effect, const char *label) {
   const Suites *s = host();
-  if (s->progress2 && s->progress2->progressStart) s->progress2->progressStart(effect, label, "trackmatte");
-  else if (s->progress1 && s->progress1->progressStart) s->progress1->progressStart(effect, label);
+  if (s->progress2 && s->progress2->progressStart)
+    s->progress2->progressStart(effect, label, "trackmatte");
+  else if (s->progress1 && s->progress1->progressStart)
+    s->progress1->progressStart(effect, label);
 }
 
 int progress_update(OfxImageEffectHandle effect, double share) {
   const Suites *s = host();
-  if (s->progress2 && s->progress2->progressUpdate) return s->progress2->progressUpdate(effect, share) != kOfxStatReplyNo;
-  if (s->progress1 && s->progress1->progressUpdate) return s->progress1->progressUpdate(effect, share) != kOfxStatReplyNo;
+  if (s->progress2 && s->progress2->progressUpdate)
+    return s->progress2->progressUpdate(effect, share) != kOfxStatReplyNo;
+  if (s->progress1 && s->progress1->progressUpdate)
+    return s->progress1->progressUpdate(effect, share) != kOfxStatReplyNo;
   return 1;
 }
 
 void progress_end(OfxImageEffectHandle effect) {
   const Suites *s = host();
-  if (s->progress2 && s->progress2->progressEnd) s->progress2->progressEnd(effect);
-  else if (s->progress1 && s->progress1->progressEnd) s->progress1->progressEnd(effect);
+  if (s->progress2 && s->progress2->progressEnd)
+    s->progress2->progressEnd(effect);
+  else if (s->progress1 && s->progress1->progressEnd)
+    s->progress1->progressEnd(effect);
 }

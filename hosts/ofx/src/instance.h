@@ -13,10 +13,10 @@ typedef struct Instance {
   OfxParamSetHandle params;
   OfxImageClipHandle source, output;
   OfxPropertySetHandle source_props;
-  SysMutex lock;       /* of `told` */
-  int told;            /* what the message shows: a Trouble */
-  atomic_int running;  /* a track or matte pass of this instance is under way */
-  atomic_int stop;     /* ... and is to stop */
+  SysMutex lock;      /* of `told` */
+  int told;           /* what the message shows: a Trouble */
+  atomic_int running; /* a track or matte pass of this instance is under way */
+  atomic_int stop;    /* ... and is to stop */
 } Instance;
 
 OfxStatus instance_create(OfxImageEffectHandle);
@@ -46,7 +46,8 @@ typedef enum Trouble {
 
 Trouble trouble_of(ClientState); /* TROUBLE_NONE for CLIENT_OK alone */
 const char *trouble_text(Trouble);
-void instance_tell(Instance *, Trouble, const char *more); /* `more` instead of the usual text, unless it is "" or NULL */
+void instance_tell(Instance *, Trouble,
+                   const char *more);               /* `more` instead of the usual text, unless it is "" or NULL */
 void instance_status(Instance *, const char *text); /* only where parameters may be set */
 
 /* Tell the engine of the instance's session; known sessions are not told again unless something changed or `anew`. */

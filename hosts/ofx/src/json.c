@@ -26,7 +26,8 @@ static int new_node(Reader *r, JsonKind kind) {
 }
 
 static void skip(Reader *r) {
-  while (r->at < r->length && (r->s[r->at] == ' ' || r->s[r->at] == '\t' || r->s[r->at] == '\n' || r->s[r->at] == '\r')) r->at++;
+  while (r->at < r->length && (r->s[r->at] == ' ' || r->s[r->at] == '\t' || r->s[r->at] == '\n' || r->s[r->at] == '\r'))
+    r->at++;
 }
 
 static int take(Reader *r, char c) {
@@ -90,7 +91,8 @@ static int read_number(Reader *r) {
   int power = 0, minus = r->s[r->at] == '-';
   r->at += minus;
   if (!is_digit(r)) return 0;
-  if (r->s[r->at] == '0') r->at++;
+  if (r->s[r->at] == '0')
+    r->at++;
   else
     for (; is_digit(r); r->at++) value = value * 10 + (r->s[r->at] - '0');
   if (r->at < r->length && r->s[r->at] == '.') {
@@ -145,13 +147,13 @@ static int read_value(Reader *r, int depth) {
   skip(r);
   if (depth == 0 || r->at >= r->length) return 0;
   switch (r->s[r->at]) {
-    case '{': return read_many(r, depth, JSON_OBJECT, '}');
-    case '[': return read_many(r, depth, JSON_ARRAY, ']');
-    case '"': return read_string(r);
-    case 't': return read_word(r, "true", JSON_TRUE);
-    case 'f': return read_word(r, "false", JSON_FALSE);
-    case 'n': return read_word(r, "null", JSON_NULL);
-    default: return (r->s[r->at] == '-' || is_digit(r)) && read_number(r);
+  case '{': return read_many(r, depth, JSON_OBJECT, '}');
+  case '[': return read_many(r, depth, JSON_ARRAY, ']');
+  case '"': return read_string(r);
+  case 't': return read_word(r, "true", JSON_TRUE);
+  case 'f': return read_word(r, "false", JSON_FALSE);
+  case 'n': return read_word(r, "null", JSON_NULL);
+  default: return (r->s[r->at] == '-' || is_digit(r)) && read_number(r);
   }
 }
 
@@ -191,7 +193,8 @@ int json_number(const Json *json, int object, const char *key, double *value) {
 
 int json_integer(const Json *json, int object, const char *key, int64_t *value) {
   double number;
-  if (!json_number(json, object, key, &number) || number != floor(number) || fabs(number) > 9007199254740992.0) return 0;
+  if (!json_number(json, object, key, &number) || number != floor(number) || fabs(number) > 9007199254740992.0)
+    return 0;
   *value = (int64_t)number;
   return 1;
 }
@@ -223,8 +226,8 @@ static int unescape(const Reader *r, int at, char *to, int *n) {
   }
   hex(r, at + 1, &code);
   at += 5;
-  if (code >= 0xD800 && code < 0xDC00 && at + 6 <= r->length && r->s[at] == '\\' && r->s[at + 1] == 'u' && hex(r, at + 2, &low) &&
-      low >= 0xDC00 && low < 0xE000) {
+  if (code >= 0xD800 && code < 0xDC00 && at + 6 <= r->length && r->s[at] == '\\' && r->s[at + 1] == 'u' &&
+      hex(r, at + 2, &low) && low >= 0xDC00 && low < 0xE000) {
     code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
     at += 6;
   } else if (code == 0 || (code >= 0xD800 && code < 0xE000)) {
@@ -242,8 +245,10 @@ int json_unquote(const Json *json, int node, char *to, size_t size) {
   size_t have = 0;
   for (int at = json->nodes[node].start; at < r.length;) {
     int n = 1;
-    if (r.s[at] != '\\') plain[have] = r.s[at++];
-    else at = unescape(&r, at + 1, plain + have, &n);
+    if (r.s[at] != '\\')
+      plain[have] = r.s[at++];
+    else
+      at = unescape(&r, at + 1, plain + have, &n);
     have += (size_t)n;
   }
   text_clean(to, size, plain, have);

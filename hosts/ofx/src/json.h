@@ -1,4 +1,5 @@
-/* A reader of JSON (RFC 8259) for text that nobody vouches for: bounded in depth and size, no locale, no recursion without end. */
+/* A reader of JSON (RFC 8259) for text that nobody vouches for: bounded in depth and size, no locale, no recursion
+ * without end. */
 #ifndef TM_JSON_H
 #define TM_JSON_H
 

@@ -83,8 +83,10 @@ static SysResult transfer(HANDLE pipe, char *data, size_t size, int writing, con
   while (size && r == SYS_OK) {
     DWORD done = 0, most = size > 65536 ? 65536 : (DWORD)size;
     BOOL begun = writing ? WriteFile(pipe, data, most, NULL, &work) : ReadFile(pipe, data, most, NULL, &work);
-    if (!begun && GetLastError() != ERROR_IO_PENDING) r = SYS_CLOSED;
-    else r = finish(pipe, &work, wait, &done);
+    if (!begun && GetLastError() != ERROR_IO_PENDING)
+      r = SYS_CLOSED;
+    else
+      r = finish(pipe, &work, wait, &done);
     data += done;
     size -= done;
     ResetEvent(work.hEvent);
@@ -98,7 +100,9 @@ SysResult line_send(SysHandle line, const void *data, size_t size, SysHandle alo
   return transfer(line, (char *)(uintptr_t)data, size, 1, wait);
 }
 
-SysResult line_receive(SysHandle line, void *data, size_t size, const SysWait *wait) { return transfer(line, data, size, 0, wait); }
+SysResult line_receive(SysHandle line, void *data, size_t size, const SysWait *wait) {
+  return transfer(line, data, size, 0, wait);
+}
 
 SysResult line_await(SysHandle line, const SysWait *wait) {
   for (;;) {

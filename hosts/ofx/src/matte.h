@@ -1,4 +1,5 @@
-/* What happens to a matte between the engine and the picture, and to the picture. Planes are rows of floats from the top down. */
+/* What happens to a matte between the engine and the picture, and to the picture. Planes are rows of floats from the
+ * top down. */
 #ifndef TM_MATTE_H
 #define TM_MATTE_H
 
@@ -16,7 +17,8 @@ int plane_grow(Plane, double radius, const SysWait *); /* maximum in a disc, or 
 int plane_blur(Plane, double sigma, const SysWait *);  /* three extended boxes: Gwosdek et al. 2011 */
 
 /* The output's pixels in the window, from the source and its matte (of the source's whole frame). */
-int merge(const Picture *source, const Picture *output, OfxRectI window, Plane matte, Output, double blur, const SysWait *);
+int merge(const Picture *source, const Picture *output, OfxRectI window, Plane matte, Output, double blur,
+          const SysWait *);
 
 /* Docs/protocol-ofx.md, "hash": 16 digits, "" where the picture is not whole. */
 void picture_hash(const Picture *, char to[17]);

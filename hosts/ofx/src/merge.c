@@ -25,7 +25,8 @@ static void shade(float p[4], const float behind[4], float m, Output output, Alp
   }
 }
 
-/* The background alone, blurred: the subject is taken out first and what surrounds it fills the hole, so that there is no halo. */
+/* The background alone, blurred: the subject is taken out first and what surrounds it fills the hole, so that there is
+ * no halo. */
 static int blurred(const Picture *source, Plane matte, double sigma, float *planes[4], const SysWait *wait) {
   const int w = matte.w, h = matte.h;
   const size_t n = (size_t)w * (size_t)h;
@@ -47,7 +48,8 @@ static int blurred(const Picture *source, Plane matte, double sigma, float *plan
   return 1;
 }
 
-static void merge_block(const Picture *source, const Picture *output, int x, int y, int n, Plane matte, Output mode, float *const planes[4]) {
+static void merge_block(const Picture *source, const Picture *output, int x, int y, int n, Plane matte, Output mode,
+                        float *const planes[4]) {
   float block[BLOCK * 4], behind[4] = {0};
   picture_load(source, x, y, n, block);
   size_t at = (size_t)(source->whole.y2 - 1 - y) * (size_t)matte.w + (size_t)(x - source->whole.x1);
@@ -58,7 +60,8 @@ static void merge_block(const Picture *source, const Picture *output, int x, int
   picture_store(output, x, y, n, block);
 }
 
-int merge(const Picture *source, const Picture *output, OfxRectI window, Plane matte, Output mode, double blur, const SysWait *wait) {
+int merge(const Picture *source, const Picture *output, OfxRectI window, Plane matte, Output mode, double blur,
+          const SysWait *wait) {
   OfxRectI r = rect_common(rect_common(window, output->bounds), rect_common(source->bounds, source->whole));
   float *memory = NULL, *planes[4] = {0};
   if (rect_empty(r)) return 1;
@@ -73,13 +76,14 @@ int merge(const Picture *source, const Picture *output, OfxRectI window, Plane m
     }
   }
   for (int y = r.y1; y < r.y2; y++)
-    for (int x = r.x1; x < r.x2; x += BLOCK) merge_block(source, output, x, y, r.x2 - x < BLOCK ? r.x2 - x : BLOCK, matte, mode, planes);
+    for (int x = r.x1; x < r.x2; x += BLOCK)
+      merge_block(source, output, x, y, r.x2 - x < BLOCK ? r.x2 - x : BLOCK, matte, mode, planes);
   free(memory);
   return 1;
 }
 
 #define COLUMNS 9
-#define ROWS 8
+#define ROWS    8
 
 static void sum_row(const Picture *p, const float *row, int w, double cells[COLUMNS]) {
   for (int i = 0; i < COLUMNS; i++) {
@@ -101,7 +105,8 @@ void picture_hash(const Picture *p, char to[17]) {
   to[0] = 0;
   if (!row) return;
   for (int j = 0; j < ROWS; j++) {
-    int first = (int)((int64_t)j * h / ROWS), last = (int)((int64_t)(j + 1) * h / ROWS), n = last > first ? last - first : 1;
+    int first = (int)((int64_t)j * h / ROWS), last = (int)((int64_t)(j + 1) * h / ROWS),
+        n = last > first ? last - first : 1;
     for (int y = first; y < first + n; y++) {
       picture_load(p, p->whole.x1, p->whole.y2 - 1 - y, w, row);
       sum_row(p, row, w, cells[j]);

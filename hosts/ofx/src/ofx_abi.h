@@ -1,5 +1,6 @@
-/* The OpenFX image-effect ABI, as far as this plug-in uses it: types, status codes and suites. The strings are in ofx_names.h.
- * Both are held to a table of the standard's values, sizes and member orders by tests/hosts/ofx/test_abi.py. */
+/* The OpenFX image-effect ABI, as far as this plug-in uses it: types, status codes and suites. The strings are in
+ * ofx_names.h. Both are held to a table of the standard's values, sizes and member orders by
+ * tests/hosts/ofx/test_abi.py. */
 #ifndef TM_OFX_ABI_H
 #define TM_OFX_ABI_H
 
@@ -12,20 +13,20 @@
 #endif
 
 typedef int OfxStatus;
-#define kOfxStatOK 0
-#define kOfxStatFailed 1
-#define kOfxStatErrFatal 2
-#define kOfxStatErrUnknown 3
+#define kOfxStatOK                    0
+#define kOfxStatFailed                1
+#define kOfxStatErrFatal              2
+#define kOfxStatErrUnknown            3
 #define kOfxStatErrMissingHostFeature 4
-#define kOfxStatErrUnsupported 5
-#define kOfxStatErrExists 6
-#define kOfxStatErrBadHandle 9
-#define kOfxStatErrBadIndex 10
-#define kOfxStatErrValue 11
-#define kOfxStatErrMemory 8
-#define kOfxStatReplyYes 12
-#define kOfxStatReplyNo 13
-#define kOfxStatReplyDefault 14
+#define kOfxStatErrUnsupported        5
+#define kOfxStatErrExists             6
+#define kOfxStatErrBadHandle          9
+#define kOfxStatErrBadIndex           10
+#define kOfxStatErrValue              11
+#define kOfxStatErrMemory             8
+#define kOfxStatReplyYes              12
+#define kOfxStatReplyNo               13
+#define kOfxStatReplyDefault          14
 
 typedef struct OfxPropertySetStruct *OfxPropertySetHandle;
 typedef struct OfxParamStruct *OfxParamHandle;
@@ -38,20 +39,35 @@ typedef struct OfxDrawContext *OfxDrawContextHandle;
 typedef struct OfxMutex *OfxMutexHandle;
 typedef double OfxTime;
 
-typedef struct OfxRangeI { int min, max; } OfxRangeI;
-typedef struct OfxRangeD { double min, max; } OfxRangeD;
-typedef struct OfxPointI { int x, y; } OfxPointI;
-typedef struct OfxPointD { double x, y; } OfxPointD;
-typedef struct OfxRectI { int x1, y1, x2, y2; } OfxRectI;
-typedef struct OfxRectD { double x1, y1, x2, y2; } OfxRectD;
-typedef struct OfxRGBAColourF { float r, g, b, a; } OfxRGBAColourF;
+typedef struct OfxRangeI {
+  int min, max;
+} OfxRangeI;
+typedef struct OfxRangeD {
+  double min, max;
+} OfxRangeD;
+typedef struct OfxPointI {
+  int x, y;
+} OfxPointI;
+typedef struct OfxPointD {
+  double x, y;
+} OfxPointD;
+typedef struct OfxRectI {
+  int x1, y1, x2, y2;
+} OfxRectI;
+typedef struct OfxRectD {
+  double x1, y1, x2, y2;
+} OfxRectD;
+typedef struct OfxRGBAColourF {
+  float r, g, b, a;
+} OfxRGBAColourF;
 
 typedef struct OfxHost {
   OfxPropertySetHandle host;
   const void *(*fetchSuite)(OfxPropertySetHandle host, const char *name, int version);
 } OfxHost;
 
-typedef OfxStatus(OfxPluginEntryPoint)(const char *action, const void *handle, OfxPropertySetHandle in, OfxPropertySetHandle out);
+typedef OfxStatus(OfxPluginEntryPoint)(const char *action, const void *handle, OfxPropertySetHandle in,
+                                       OfxPropertySetHandle out);
 
 typedef struct OfxPlugin {
   const char *pluginApi;
@@ -157,7 +173,11 @@ typedef struct OfxInteractSuiteV1 {
 
 typedef enum OfxStandardColour { kOfxStandardColourOverlayBackground } OfxStandardColour;
 typedef enum OfxDrawLineStipplePattern { kOfxDrawLineStipplePatternSolid } OfxDrawLineStipplePattern;
-typedef enum OfxDrawPrimitive { kOfxDrawPrimitiveLines, kOfxDrawPrimitiveLineStrip, kOfxDrawPrimitiveLineLoop } OfxDrawPrimitive;
+typedef enum OfxDrawPrimitive {
+  kOfxDrawPrimitiveLines,
+  kOfxDrawPrimitiveLineStrip,
+  kOfxDrawPrimitiveLineLoop
+} OfxDrawPrimitive;
 
 typedef struct OfxDrawSuiteV1 {
   OfxStatus (*getColour)(OfxDrawContextHandle, OfxStandardColour, OfxRGBAColourF *);

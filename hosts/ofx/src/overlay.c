@@ -1,4 +1,5 @@
-/* Over the viewer, in hosts that have the draw suite: what is said about the frame shown, and the handles, which can be dragged. */
+/* Over the viewer, in hosts that have the draw suite: what is said about the frame shown, and the handles, which can be
+ * dragged. */
 #include "actions.h"
 #include "prompts.h"
 
@@ -40,7 +41,8 @@ static void draw_said(Instance *instance, OfxDrawContextHandle to, OfxTime time,
   int known = s->clipGetRegionOfDefinition && s->clipGetRegionOfDefinition(instance->source, time, &area) == kOfxStatOK;
   for (int i = 0; known && prompts && i < prompts->points; i++) {
     const PromptPoint *p = &prompts->point[i];
-    if (p->frame == key) cross(to, area.x1 + p->x * (area.x2 - area.x1), area.y2 - p->y * (area.y2 - area.y1), arm, p->label);
+    if (p->frame == key)
+      cross(to, area.x1 + p->x * (area.x2 - area.x1), area.y2 - p->y * (area.y2 - area.y1), arm, p->label);
   }
   free(prompts);
 }
@@ -62,12 +64,15 @@ static OfxStatus draw(Instance *instance, OfxPropertySetHandle in, OfxPropertySe
 static OfxStatus pen_down(Instance *instance, Overlay *overlay, OfxPropertySetHandle in, OfxPropertySetHandle own) {
   const OfxTime time = prop_double(in, kOfxPropTime, 0, 0);
   const double pixel = prop_double(own, kOfxInteractPropPixelScale, 0, 1);
-  const double x = prop_double(in, kOfxInteractPropPenPosition, 0, 0), y = prop_double(in, kOfxInteractPropPenPosition, 1, 0);
+  const double x = prop_double(in, kOfxInteractPropPenPosition, 0, 0),
+               y = prop_double(in, kOfxInteractPropPenPosition, 1, 0);
   double nearest = REACH * pixel;
   overlay->held = 0;
   for (int i = 0; i < HANDLES; i++) {
     OfxPointD at;
-    if (!param_int(instance->params, sign_names[i], time, 0) || !param_point(instance->params, handle_names[i], time, &at)) continue;
+    if (!param_int(instance->params, sign_names[i], time, 0) ||
+        !param_point(instance->params, handle_names[i], time, &at))
+      continue;
     double away = hypot(at.x - x, at.y - y);
     if (away <= nearest) {
       nearest = away;
@@ -79,7 +84,8 @@ static OfxStatus pen_down(Instance *instance, Overlay *overlay, OfxPropertySetHa
 
 static OfxStatus pen_motion(Instance *instance, Overlay *overlay, OfxPropertySetHandle in, OfxInteractHandle interact) {
   if (!overlay->held) return kOfxStatReplyDefault;
-  OfxPointD at = {prop_double(in, kOfxInteractPropPenPosition, 0, 0), prop_double(in, kOfxInteractPropPenPosition, 1, 0)};
+  OfxPointD at = {prop_double(in, kOfxInteractPropPenPosition, 0, 0),
+                  prop_double(in, kOfxInteractPropPenPosition, 1, 0)};
   param_set_point(instance->params, handle_names[overlay->held - 1], at);
   if (host()->interact->interactRedraw) host()->interact->interactRedraw(interact);
   return kOfxStatOK;

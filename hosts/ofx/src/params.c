@@ -34,7 +34,8 @@ int param_point(OfxParamSetHandle set, const char *name, OfxTime time, OfxPointD
   OfxParamHandle param = handle_of(set, name);
   OfxPointD value = {NAN, NAN};
   if (!param) return 0;
-  OfxStatus r = s->paramGetValueAtTime ? s->paramGetValueAtTime(param, time, &value.x, &value.y) : s->paramGetValue(param, &value.x, &value.y);
+  OfxStatus r = s->paramGetValueAtTime ? s->paramGetValueAtTime(param, time, &value.x, &value.y)
+                                       : s->paramGetValue(param, &value.x, &value.y);
   *at = value;
   return r == kOfxStatOK && isfinite(value.x) && isfinite(value.y);
 }
@@ -81,7 +82,8 @@ static void write_session(unsigned char b[16], int version, char to[37]) {
   b[6] = (unsigned char)((b[6] & 0x0F) | version << 4);
   b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
   int n = 0;
-  for (int i = 0; i < 16; i++) n += snprintf(to + n, (size_t)(37 - n), i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", b[i]);
+  for (int i = 0; i < 16; i++)
+    n += snprintf(to + n, (size_t)(37 - n), i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", b[i]);
 }
 
 int new_session(char to[37]) {
@@ -101,7 +103,9 @@ void session_of_media(const char *path, char to[37]) {
   write_session(bytes, 8, to);
 }
 
-static const char *choice(const char *const names[], int count, int index) { return index > 0 && index < count ? names[index] : ""; }
+static const char *choice(const char *const names[], int count, int index) {
+  return index > 0 && index < count ? names[index] : "";
+}
 
 void params_read(OfxParamSetHandle set, OfxTime time, Settings *to) {
   memset(to, 0, sizeof *to);
@@ -119,6 +123,8 @@ void params_read(OfxParamSetHandle set, OfxTime time, Settings *to) {
   to->out = param_int(set, P_OUT, time, 0);
   snprintf(to->media, sizeof to->media, "%s", param_string(set, P_MEDIA));
   const char *session = param_string(set, P_SESSION);
-  if (is_session(session)) memcpy(to->session, session, 37);
-  else if (to->media[0]) session_of_media(to->media, to->session);
+  if (is_session(session))
+    memcpy(to->session, session, 37);
+  else if (to->media[0])
+    session_of_media(to->media, to->session);
 }

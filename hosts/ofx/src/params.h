@@ -6,34 +6,34 @@
 
 #include <stdint.h>
 
-#define HANDLES 6
+#define HANDLES      6
 #define PROMPTS_SIZE 131072 /* bytes of the prompts' text, at most */
 
 typedef enum Output { OUTPUT_ALPHA, OUTPUT_RGB, OUTPUT_CUTOUT, OUTPUT_BLUR, OUTPUT_SOURCE, OUTPUT_COUNT } Output;
 
 /* Names of parameters; they are in users' projects and never change. */
-#define P_PROMPTS "prompts"
-#define P_SET "setAtFrame"
-#define P_CLEAR "clear"
-#define P_FORWARD "trackForward"
-#define P_BACKWARD "trackBackward"
-#define P_BOTH "trackBoth"
-#define P_MATTE "matte"
-#define P_STOP "stop"
-#define P_STATUS "status"
-#define P_REFRESH "refresh"
-#define P_OUTPUT "output"
-#define P_GROW "shrinkGrow"
-#define P_FEATHER "feather"
-#define P_BLUR "blurAmount"
-#define P_TRACKER "tracker"
-#define P_REFINER "refiner"
-#define P_COLOUR "colour"
-#define P_MEDIA "mediaPath"
-#define P_OFFSET "frameOffset"
-#define P_IN "firstFrame"
-#define P_OUT "lastFrame"
-#define P_SESSION "session"
+#define P_PROMPTS     "prompts"
+#define P_SET         "setAtFrame"
+#define P_CLEAR       "clear"
+#define P_FORWARD     "trackForward"
+#define P_BACKWARD    "trackBackward"
+#define P_BOTH        "trackBoth"
+#define P_MATTE       "matte"
+#define P_STOP        "stop"
+#define P_STATUS      "status"
+#define P_REFRESH     "refresh"
+#define P_OUTPUT      "output"
+#define P_GROW        "shrinkGrow"
+#define P_FEATHER     "feather"
+#define P_BLUR        "blurAmount"
+#define P_TRACKER     "tracker"
+#define P_REFINER     "refiner"
+#define P_COLOUR      "colour"
+#define P_MEDIA       "mediaPath"
+#define P_OFFSET      "frameOffset"
+#define P_IN          "firstFrame"
+#define P_OUT         "lastFrame"
+#define P_SESSION     "session"
 #define P_NEW_SESSION "newSession"
 
 extern const char *const handle_names[HANDLES], *const sign_names[HANDLES];
@@ -42,7 +42,7 @@ extern const char *const tracker_names[], *const refiner_names[], *const colour_
 /* Everything of one instance at one time, but the prompts and handles. */
 typedef struct Settings {
   int output;
-  double grow, feather, blur;       /* pixels at full size */
+  double grow, feather, blur; /* pixels at full size */
   const char *tracker, *refiner, *colour;
   char media[2048];
   int64_t offset, in, out;

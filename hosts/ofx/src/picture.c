@@ -9,7 +9,8 @@ static const size_t sample_size[4] = {1, 2, 2, 4};
 size_t picture_pixel(const Picture *p) { return sample_size[p->depth] * (size_t)p->components; }
 
 OfxRectI rect_common(OfxRectI a, OfxRectI b) {
-  OfxRectI r = {a.x1 > b.x1 ? a.x1 : b.x1, a.y1 > b.y1 ? a.y1 : b.y1, a.x2 < b.x2 ? a.x2 : b.x2, a.y2 < b.y2 ? a.y2 : b.y2};
+  OfxRectI r = {a.x1 > b.x1 ? a.x1 : b.x1, a.y1 > b.y1 ? a.y1 : b.y1, a.x2 < b.x2 ? a.x2 : b.x2,
+                a.y2 < b.y2 ? a.y2 : b.y2};
   return r;
 }
 
@@ -39,7 +40,9 @@ static int read_kind(OfxPropertySetHandle image, Picture *p) {
   for (int i = 0; i < 3; i++)
     if (strcmp(kind, kinds[i]) == 0) p->components = counts[i];
   const char *alpha = prop_string(image, kOfxImageEffectPropPreMultiplication, 0);
-  p->alpha = strcmp(alpha, kOfxImagePreMultiplied) == 0 ? ALPHA_PREMULTIPLIED : strcmp(alpha, kOfxImageUnPreMultiplied) == 0 ? ALPHA_STRAIGHT : ALPHA_OPAQUE;
+  p->alpha = strcmp(alpha, kOfxImagePreMultiplied) == 0     ? ALPHA_PREMULTIPLIED
+             : strcmp(alpha, kOfxImageUnPreMultiplied) == 0 ? ALPHA_STRAIGHT
+                                                            : ALPHA_OPAQUE;
   return found && p->components;
 }
 
@@ -67,8 +70,10 @@ static unsigned char *at(const Picture *p, int x, int y) {
 
 float half_to_float(uint16_t h) {
   uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, fraction = h & 1023, bits;
-  if (exponent == 31) bits = sign | 0x7F800000 | fraction << 13;
-  else if (exponent) bits = sign | (exponent + 112) << 23 | fraction << 13;
+  if (exponent == 31)
+    bits = sign | 0x7F800000 | fraction << 13;
+  else if (exponent)
+    bits = sign | (exponent + 112) << 23 | fraction << 13;
   else { /* a subnormal half is a normal float */
     float value = (float)fraction * 0x1p-24f;
     memcpy(&bits, &value, 4);
@@ -102,10 +107,10 @@ static float sample(const unsigned char *from, Depth depth) {
   uint16_t u;
   float f;
   switch (depth) {
-    case DEPTH_BYTE: return (float)*from / 255.0f;
-    case DEPTH_SHORT: memcpy(&u, from, 2); return (float)u / 65535.0f;
-    case DEPTH_HALF: memcpy(&u, from, 2); return half_to_float(u);
-    default: memcpy(&f, from, 4); return f;
+  case DEPTH_BYTE: return (float)*from / 255.0f;
+  case DEPTH_SHORT: memcpy(&u, from, 2); return (float)u / 65535.0f;
+  case DEPTH_HALF: memcpy(&u, from, 2); return half_to_float(u);
+  default: memcpy(&f, from, 4); return f;
   }
 }
 
@@ -114,10 +119,10 @@ static float clamped(float v) { return v > 0.0f ? v < 1.0f ? v : 1.0f : 0.0f; }
 static void put(unsigned char *to, Depth depth, float v) {
   uint16_t u;
   switch (depth) {
-    case DEPTH_BYTE: *to = (unsigned char)(clamped(v) * 255.0f + 0.5f); return;
-    case DEPTH_SHORT: u = (uint16_t)(clamped(v) * 65535.0f + 0.5f); break;
-    case DEPTH_HALF: u = float_to_half(v); break;
-    default: memcpy(to, &v, 4); return;
+  case DEPTH_BYTE: *to = (unsigned char)(clamped(v) * 255.0f + 0.5f); return;
+  case DEPTH_SHORT: u = (uint16_t)(clamped(v) * 65535.0f + 0.5f); break;
+  case DEPTH_HALF: u = float_to_half(v); break;
+  default: memcpy(to, &v, 4); return;
   }
   memcpy(to, &u, 2);
 }
@@ -154,7 +159,8 @@ void picture_store(const Picture *p, int x, int y, int n, const float *rgba) {
 
 void picture_clear(const Picture *output, OfxRectI window) {
   OfxRectI r = rect_common(window, output->bounds);
-  for (int y = r.y1; y < r.y2 && !rect_empty(r); y++) memset(at(output, r.x1, y), 0, (size_t)(r.x2 - r.x1) * picture_pixel(output));
+  for (int y = r.y1; y < r.y2 && !rect_empty(r); y++)
+    memset(at(output, r.x1, y), 0, (size_t)(r.x2 - r.x1) * picture_pixel(output));
 }
 
 static void convert_row(const Picture *source, const Picture *output, OfxRectI r, int y) {
@@ -173,7 +179,10 @@ void picture_copy(const Picture *source, const Picture *output, OfxRectI window)
   if (rect_empty(common)) return;
   int one_kind = source->depth == output->depth && source->components == output->components;
   for (int y = common.y1; y < common.y2; y++) {
-    if (one_kind) memmove(at(output, common.x1, y), at(source, common.x1, y), (size_t)(common.x2 - common.x1) * picture_pixel(output));
-    else convert_row(source, output, common, y);
+    if (one_kind)
+      memmove(at(output, common.x1, y), at(source, common.x1, y),
+              (size_t)(common.x2 - common.x1) * picture_pixel(output));
+    else
+      convert_row(source, output, common, y);
   }
 }

@@ -1,4 +1,5 @@
-/* A host's image: checked once, then read and written row by row as RGBA floats. y grows upwards, as the host's does. */
+/* A host's image: checked once, then read and written row by row as RGBA floats. y grows upwards, as the host's does.
+ */
 #ifndef TM_PICTURE_H
 #define TM_PICTURE_H
 

@@ -108,7 +108,8 @@ static void box_columns(const float *from, float *to, int w, int h, Box b, doubl
     for (int x = 0; x < w; x++) sum[x] += row[x];
   }
   for (int y = 0; y < h; y++) {
-    const float *before = from + (size_t)inside(y - b.l - 1, h) * (size_t)w, *behind = from + (size_t)inside(y + b.l + 1, h) * (size_t)w;
+    const float *before = from + (size_t)inside(y - b.l - 1, h) * (size_t)w,
+                *behind = from + (size_t)inside(y + b.l + 1, h) * (size_t)w;
     const float *leaves = from + (size_t)inside(y - b.l, h) * (size_t)w;
     float *out = to + (size_t)y * (size_t)w;
     for (int x = 0; x < w; x++) {

@@ -19,7 +19,8 @@ static OfxStatus plugin_action(const char *action, OfxImageEffectHandle effect, 
   return kOfxStatReplyDefault;
 }
 
-static OfxStatus instance_action(const char *action, Instance *instance, OfxPropertySetHandle in, OfxPropertySetHandle out) {
+static OfxStatus instance_action(const char *action, Instance *instance, OfxPropertySetHandle in,
+                                 OfxPropertySetHandle out) {
   if (strcmp(action, kOfxImageEffectActionRender) == 0) return action_render(instance, in);
   if (strcmp(action, kOfxImageEffectActionIsIdentity) == 0) return action_is_identity(instance, in, out);
   if (strcmp(action, kOfxImageEffectActionGetClipPreferences) == 0) return action_clip_preferences(instance, out);

@@ -17,7 +17,8 @@ static int read_head(const Json *json, int object, int64_t *frame, char name[64]
 
 static int read_point(const Json *json, int at, PromptPoint *p) {
   int64_t label;
-  if (!read_head(json, at, &p->frame, p->object) || !share(json, at, "x", &p->x) || !share(json, at, "y", &p->y)) return 0;
+  if (!read_head(json, at, &p->frame, p->object) || !share(json, at, "x", &p->x) || !share(json, at, "y", &p->y))
+    return 0;
   if (!json_integer(json, at, "label", &label) || (label != 0 && label != 1)) return 0;
   p->label = (int)label;
   return 1;

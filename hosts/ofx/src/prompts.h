@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #define POINTS_MOST 1000
-#define BOXES_MOST 100
-#define SUBJECT "subject"
+#define BOXES_MOST  100
+#define SUBJECT     "subject"
 
 typedef struct PromptPoint {
   int64_t frame;

@@ -19,9 +19,12 @@ int64_t frame_key(OfxPropertySetHandle said, OfxTime time, int64_t offset) {
 }
 
 static void ask_text(Text *json, const Settings *settings, int64_t key, Plane plane, const char *hash) {
-  text_format(json, "{\"session\": \"%s\", \"key\": %lld, \"hash\": \"%s\", \"pixels\": ", settings->session, (long long)key, hash);
-  text_format(json, "{\"offset\": 0, \"w\": %d, \"h\": %d, \"stride\": %lld, \"depth\": \"float\", \"comps\": 1, \"premult\": false}}", plane.w, plane.h,
-              (long long)plane.w * 4);
+  text_format(json, "{\"session\": \"%s\", \"key\": %lld, \"hash\": \"%s\", \"pixels\": ", settings->session,
+              (long long)key, hash);
+  text_format(json,
+              "{\"offset\": 0, \"w\": %d, \"h\": %d, \"stride\": %lld, \"depth\": \"float\", \"comps\": 1, "
+              "\"premult\": false}}",
+              plane.w, plane.h, (long long)plane.w * 4);
 }
 
 /* Take the engine's floats as they are in this moment, and nothing outside [0, 1]. */
@@ -43,7 +46,8 @@ static Trouble trouble_in(const Client *client, char *note, size_t size) {
   return TROUBLE_REFUSED;
 }
 
-static ClientState ask(Client *client, const Settings *settings, int64_t key, Plane plane, const char *hash, const SysWait *wait) {
+static ClientState ask(Client *client, const Settings *settings, int64_t key, Plane plane, const char *hash,
+                       const SysWait *wait) {
   ClientState state = session_open(client, settings, 0, wait);
   if (state == CLIENT_OK) state = client_share(client, (size_t)plane.w * (size_t)plane.h * 4, wait);
   if (state != CLIENT_OK) return state;
@@ -59,7 +63,8 @@ static ClientState ask(Client *client, const Settings *settings, int64_t key, Pl
 }
 
 /* The matte of a frame; anything but TROUBLE_NONE and TROUBLE_STALE leaves the plane undefined. */
-static Trouble fetch(Instance *instance, const Settings *settings, int64_t key, const Picture *source, Plane plane, char *note, size_t size) {
+static Trouble fetch(Instance *instance, const Settings *settings, int64_t key, const Picture *source, Plane plane,
+                     char *note, size_t size) {
   SysWait wait = {sys_now() + RENDER_MOST, aborted, instance->effect};
   Client *client = NULL;
   char hash[17];
@@ -82,7 +87,8 @@ static int shape(Plane plane, const Settings *settings, double scale, const SysW
 }
 
 /* Put the chosen picture into the output, which holds the source already. */
-static void show(Instance *instance, const Settings *settings, int64_t key, const Picture *source, const Picture *output, OfxRectI window, double scale) {
+static void show(Instance *instance, const Settings *settings, int64_t key, const Picture *source,
+                 const Picture *output, OfxRectI window, double scale) {
   char note[512] = "";
   Plane plane = {NULL, source->whole.x2 - source->whole.x1, source->whole.y2 - source->whole.y1};
   plane.v = malloc((size_t)plane.w * (size_t)plane.h * sizeof *plane.v);
@@ -136,7 +142,8 @@ OfxStatus action_render(Instance *instance, OfxPropertySetHandle in) {
     params_read(instance->params, time, &settings);
     picture_copy(&source, &output, window);
     if (settings.output != OUTPUT_SOURCE)
-      show(instance, &settings, frame_key(in, time, settings.offset), &source, &output, window, scale > 0 && scale <= 16 ? scale : 1);
+      show(instance, &settings, frame_key(in, time, settings.offset), &source, &output, window,
+           scale > 0 && scale <= 16 ? scale : 1);
     host()->effects->clipReleaseImage(from);
   }
   host()->effects->clipReleaseImage(to);

@@ -52,8 +52,11 @@ void session_forget(void) {
 
 ClientState session_open(Client *client, const Settings *settings, int anew, const SysWait *wait) {
   Text json = {0};
-  text_format(&json, "{\"session\": \"%s\", \"mode\": \"%s\", \"colour\": \"%s\", \"tracker\": \"%s\", \"refiner\": \"%s\", \"path\": ",
-              settings->session, uses_media(settings) ? "media" : "push", settings->colour, settings->tracker, settings->refiner);
+  text_format(&json,
+              "{\"session\": \"%s\", \"mode\": \"%s\", \"colour\": \"%s\", \"tracker\": \"%s\", \"refiner\": \"%s\", "
+              "\"path\": ",
+              settings->session, uses_media(settings) ? "media" : "push", settings->colour, settings->tracker,
+              settings->refiner);
   text_quote(&json, settings->media);
   text_add(&json, "}");
   if (json.failed) {

@@ -16,7 +16,8 @@
 extern char **environ;
 
 /* What hosts set for their own Python and libraries. */
-static const char *const foreign[] = {"PYTHON", "CONDA", "_CONDA", "_CE_", "VIRTUAL_ENV", "LD_", "DYLD_", "TRACKMATTE_STARTER="};
+static const char *const foreign[] = {"PYTHON",      "CONDA", "_CONDA", "_CE_",
+                                      "VIRTUAL_ENV", "LD_",   "DYLD_",  "TRACKMATTE_STARTER="};
 
 static int is_foreign(const char *entry) {
   for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
@@ -51,10 +52,12 @@ static int make_private(const char *folder) {
     *slash = '/';
   }
   mkdir(folder, 0700);
-  return lstat(folder, &s) == 0 && S_ISDIR(s.st_mode) && s.st_uid == geteuid() && ((s.st_mode & 077) == 0 || chmod(folder, 0700) == 0);
+  return lstat(folder, &s) == 0 && S_ISDIR(s.st_mode) && s.st_uid == geteuid() &&
+         ((s.st_mode & 077) == 0 || chmod(folder, 0700) == 0);
 }
 
-static SysResult launch(char *const argv[], char *const environment[], const char *folder, const char *log, pid_t *pid) {
+static SysResult launch(char *const argv[], char *const environment[], const char *folder, const char *log,
+                        pid_t *pid) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   sigset_t none, all;
@@ -99,7 +102,8 @@ SysResult spawn_engine(char *const argv[], const char *folder, const char *log, 
   child->id = 0;
   if (!make_private(folder)) return SYS_FOREIGN;
   snprintf(starter, sizeof starter, "TRACKMATTE_STARTER=%s", mark);
-  if (original && *original && snprintf(library, sizeof library, "LD_LIBRARY_PATH=%s", original) < (int)sizeof library) extra[1] = library;
+  if (original && *original && snprintf(library, sizeof library, "LD_LIBRARY_PATH=%s", original) < (int)sizeof library)
+    extra[1] = library;
   char **environment = scrubbed(extra);
   if (!environment) return SYS_FAILED;
   SysResult r = launch(argv, environment, folder, log, &pid);
@@ -132,7 +136,8 @@ int spawn_find(const char *program, char *to, size_t size) {
   const char *path = getenv("PATH");
   for (path = path ? path : "/usr/local/bin:/usr/bin:/bin"; *path;) {
     size_t n = strcspn(path, ":");
-    if (n && path[0] == '/' && snprintf(to, size, "%.*s/%s", (int)n, path, program) < (int)size && spawn_usable(to)) return 1;
+    if (n && path[0] == '/' && snprintf(to, size, "%.*s/%s", (int)n, path, program) < (int)size && spawn_usable(to))
+      return 1;
     path += n + (path[n] == ':');
   }
   return 0;

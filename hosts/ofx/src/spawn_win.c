@@ -9,7 +9,8 @@
 #include <string.h>
 
 /* What hosts set for their own Python and libraries. */
-static const char *const foreign[] = {"PYTHON", "CONDA", "_CONDA", "_CE_", "VIRTUAL_ENV", "LD_", "DYLD_", "TRACKMATTE_STARTER="};
+static const char *const foreign[] = {"PYTHON",      "CONDA", "_CONDA", "_CE_",
+                                      "VIRTUAL_ENV", "LD_",   "DYLD_",  "TRACKMATTE_STARTER="};
 
 static int is_foreign(const char *entry) {
   for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
@@ -50,7 +51,8 @@ static int command_line(char *const argv[], char *to, size_t size) {
 }
 
 /* Start a process that inherits one handle and nothing else of the host's. */
-static BOOL start_with(char *command, const char *program, const char *folder, char *environment, HANDLE out, PROCESS_INFORMATION *made) {
+static BOOL start_with(char *command, const char *program, const char *folder, char *environment, HANDLE out,
+                       PROCESS_INFORMATION *made) {
   STARTUPINFOEXA start = {0};
   SIZE_T size = 0;
   InitializeProcThreadAttributeList(NULL, 1, 0, &size);
@@ -62,8 +64,9 @@ static BOOL start_with(char *command, const char *program, const char *folder, c
     start.StartupInfo.hStdOutput = start.StartupInfo.hStdError = out;
     start.lpAttributeList = list;
     fine = UpdateProcThreadAttribute(list, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, &out, sizeof out, NULL, NULL) &&
-           CreateProcessA(program, command, NULL, NULL, TRUE, CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW | EXTENDED_STARTUPINFO_PRESENT,
-                          environment, folder, &start.StartupInfo, made);
+           CreateProcessA(program, command, NULL, NULL, TRUE,
+                          CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW | EXTENDED_STARTUPINFO_PRESENT, environment,
+                          folder, &start.StartupInfo, made);
     DeleteProcThreadAttributeList(list);
   }
   free(list);
@@ -79,7 +82,8 @@ SysResult spawn_engine(char *const argv[], const char *folder, const char *log, 
   CreateDirectoryA(folder, NULL); /* in the user's profile, whose access list closes it to others */
   char *environment = scrubbed(mark);
   HANDLE out = CreateFileA(log, GENERIC_WRITE, FILE_SHARE_READ, &inherited, CREATE_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
-  BOOL fine = environment && out != INVALID_HANDLE_VALUE && start_with(command, argv[0], folder, environment, out, &made);
+  BOOL fine =
+      environment && out != INVALID_HANDLE_VALUE && start_with(command, argv[0], folder, environment, out, &made);
   free(environment);
   if (out != INVALID_HANDLE_VALUE) CloseHandle(out);
   if (!fine) return SYS_FAILED;

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define START_MOST 60000 /* ms; the first start on a machine reads much from a cold disk */
-#define LEAVING_MOST 3000 /* ms */
-#define CHILDREN 8
+#define START_MOST   60000 /* ms; the first start on a machine reads much from a cold disk */
+#define LEAVING_MOST 3000  /* ms */
+#define CHILDREN     8
 
 static SysMutex lock = SYS_MUTEX_INIT;
 static SysChild children[CHILDREN]; /* started here: looked after, so that no zombie stays */
@@ -43,16 +43,23 @@ static int find_engine(char *program, size_t size, int *python, char *more, size
   const char *chosen = getenv("TRACKMATTE_PYTHON");
   *python = 1;
   named[0] = 0;
-  if (chosen && *chosen) snprintf(named, sizeof named, "%s", chosen);
-  else if (sys_data_folder(folder, sizeof folder)) read_entry(folder, "python", named, sizeof named);
+  if (chosen && *chosen)
+    snprintf(named, sizeof named, "%s", chosen);
+  else if (sys_data_folder(folder, sizeof folder))
+    read_entry(folder, "python", named, sizeof named);
   if (named[0]) {
     if (spawn_find(named, program, size)) return 1;
-    snprintf(more, room, "The engine's Python %.300s is not there; install Trackmatte again and run once: trackmatte serve --record", named);
+    snprintf(
+        more, room,
+        "The engine's Python %.300s is not there; install Trackmatte again and run once: trackmatte serve --record",
+        named);
     return 0;
   }
   *python = 0;
   if (spawn_find("trackmatte", program, size)) return 1;
-  snprintf(more, room, "The Trackmatte engine was not found; install it (pip install trackmatte) and run once: trackmatte serve --record");
+  snprintf(more, room,
+           "The Trackmatte engine was not found; install it (pip install trackmatte) and run once: trackmatte serve "
+           "--record");
   return 0;
 }
 
@@ -63,11 +70,14 @@ static void last_line(const char *log, char *to, size_t size) {
   while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r' || text[n - 1] == ' ')) n--;
   int first = n > 0 ? n : 0;
   while (first > 0 && text[first - 1] != '\n') first--;
-  if (n > 0) text_clean(to, size, text + first, (size_t)(n - first));
-  else text_clean(to, size, nothing, sizeof nothing - 1);
+  if (n > 0)
+    text_clean(to, size, text + first, (size_t)(n - first));
+  else
+    text_clean(to, size, nothing, sizeof nothing - 1);
 }
 
-static ClientState wait_for(Instance *instance, Client **client, SysChild *child, const char *log, char *more, size_t size) {
+static ClientState wait_for(Instance *instance, Client **client, SysChild *child, const char *log, char *more,
+                            size_t size) {
   const int64_t begin = sys_now();
   for (;;) {
     int ended = spawn_ended(child);
@@ -82,7 +92,8 @@ static ClientState wait_for(Instance *instance, Client **client, SysChild *child
       return CLIENT_ABSENT;
     }
     if (gone > START_MOST) {
-      snprintf(more, size, "The Trackmatte engine did not answer within 60 seconds; engine.log in its runtime folder says more.");
+      snprintf(more, size,
+               "The Trackmatte engine did not answer within 60 seconds; engine.log in its runtime folder says more.");
       spawn_end(child);
       return CLIENT_ABSENT;
     }
@@ -110,7 +121,8 @@ static ClientState start(Instance *instance, Client **client, char *more, size_t
   }
   ClientState state = wait_for(instance, client, &child, log, more, size);
   /* Another program was quicker: ours must not take over when that one ends. */
-  if (state == CLIENT_OK && read_entry(folder, "starter", found, sizeof found) && strcmp(found, mark) != 0) spawn_end(&child);
+  if (state == CLIENT_OK && read_entry(folder, "starter", found, sizeof found) && strcmp(found, mark) != 0)
+    spawn_end(&child);
   look_after(child);
   return state;
 }

@@ -1,18 +1,18 @@
-/* What differs from system to system: time, locks, the line to the engine, shared memory, processes. sys_*.c, line_*.c and
- * spawn_*.c exist once for POSIX and once for Windows. */
+/* What differs from system to system: time, locks, the line to the engine, shared memory, processes. sys_*.c, line_*.c
+ * and spawn_*.c exist once for POSIX and once for Windows. */
 #ifndef TM_SYS_H
 #define TM_SYS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define SYS_PATH 4096
+#define SYS_PATH  4096
 #define SYS_SLICE 50 /* ms between two looks at whether to stop waiting */
 
 typedef enum SysResult {
   SYS_OK,
-  SYS_ABSENT,      /* nobody is there */
-  SYS_FOREIGN,     /* somebody else's process is there */
+  SYS_ABSENT,  /* nobody is there */
+  SYS_FOREIGN, /* somebody else's process is there */
   SYS_TIMEOUT,
   SYS_CLOSED,      /* the other end went away */
   SYS_QUIT,        /* the wait was called off */
@@ -28,16 +28,20 @@ typedef struct SysWait {
 } SysWait;
 
 #if defined(_WIN32)
-typedef struct { void *srw; } SysMutex; /* an SRWLOCK */
+typedef struct {
+  void *srw;
+} SysMutex; /* an SRWLOCK */
 #define SYS_MUTEX_INIT {NULL}
 typedef void *SysHandle;
 #define SYS_NO_HANDLE NULL
 #else
 #include <pthread.h>
-typedef struct { pthread_mutex_t m; } SysMutex;
+typedef struct {
+  pthread_mutex_t m;
+} SysMutex;
 #define SYS_MUTEX_INIT {PTHREAD_MUTEX_INITIALIZER}
 typedef int SysHandle;
-#define SYS_NO_HANDLE (-1)
+#define SYS_NO_HANDLE  (-1)
 #endif
 
 void sys_mutex_init(SysMutex *);
@@ -62,7 +66,7 @@ SysResult line_open(SysHandle *line, const SysWait *);
 SysResult line_send(SysHandle line, const void *data, size_t size, SysHandle along, const SysWait *);
 SysResult line_receive(SysHandle line, void *data, size_t size, const SysWait *);
 SysResult line_await(SysHandle line, const SysWait *); /* until something can be received */
-int line_quiet(SysHandle line); /* 1 = open, and nothing came that nobody asked for */
+int line_quiet(SysHandle line);                        /* 1 = open, and nothing came that nobody asked for */
 void line_close(SysHandle line);
 
 /* Memory that both ends see and neither can shrink. */
@@ -79,8 +83,8 @@ typedef struct SysChild {
   intptr_t id; /* 0 = none */
 } SysChild;
 SysResult spawn_engine(char *const argv[], const char *folder, const char *log, const char *mark, SysChild *);
-int spawn_ended(SysChild *);  /* 1 once it has ended */
-void spawn_end(SysChild *);   /* ask it to end */
+int spawn_ended(SysChild *);                                /* 1 once it has ended */
+void spawn_end(SysChild *);                                 /* ask it to end */
 int spawn_find(const char *program, char *to, size_t size); /* looks along the search path; 1 = found */
 int spawn_usable(const char *program);                      /* 1 = it is there and may be run */
 

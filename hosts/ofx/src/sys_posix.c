@@ -69,7 +69,8 @@ int sys_runtime_folder(char *to, size_t size) {
   snprintf(run, sizeof run, "/run/user/%ld", (long)getuid());
   const char *places[2] = {getenv("XDG_RUNTIME_DIR"), run};
   for (int i = 0; i < 2; i++)
-    if (places[i] && *places[i] && is_private(places[i])) return fits(snprintf(to, size, "%s/trackmatte", places[i]), size);
+    if (places[i] && *places[i] && is_private(places[i]))
+      return fits(snprintf(to, size, "%s/trackmatte", places[i]), size);
   const char *names[3] = {"TMPDIR", "TEMP", "TMP"}; /* as Python's tempfile looks for it */
   const char *temporary = NULL;
   for (int i = 0; i < 3 && !temporary; i++) {

@@ -40,7 +40,8 @@ int sys_data_folder(char *to, size_t size) { return local(to, size, "trackmatte"
 
 int sys_read_file(const char *path, char *to, size_t size) {
   DWORD n = 0;
-  HANDLE file = CreateFileA(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL, OPEN_EXISTING, 0, NULL);
+  HANDLE file = CreateFileA(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+                            OPEN_EXISTING, 0, NULL);
   if (file == INVALID_HANDLE_VALUE) return -1;
   BOOL read = ReadFile(file, to, (DWORD)(size - 1), &n, NULL);
   CloseHandle(file);

@@ -36,8 +36,10 @@ void text_format(Text *t, const char *format, ...) {
   va_start(list, format);
   int n = vsnprintf(small, sizeof small, format, list);
   va_end(list);
-  if (n < 0 || (size_t)n >= sizeof small) t->failed = 1;
-  else add_bytes(t, small, (size_t)n);
+  if (n < 0 || (size_t)n >= sizeof small)
+    t->failed = 1;
+  else
+    add_bytes(t, small, (size_t)n);
 }
 
 /* The bytes of the UTF-8 character at s, 0 where there is none (overlong, surrogate, too large, cut off). */
@@ -61,10 +63,14 @@ void text_quote(Text *t, const char *s) {
   while (left) {
     size_t n = character((const unsigned char *)s, left);
     unsigned char c = (unsigned char)*s;
-    if (!n) add_bytes(t, "?", 1);
-    else if (c == '"' || c == '\\') text_format(t, "\\%c", c);
-    else if (c < 0x20 || c == 0x7F) text_format(t, "\\u%04x", c);
-    else add_bytes(t, s, n);
+    if (!n)
+      add_bytes(t, "?", 1);
+    else if (c == '"' || c == '\\')
+      text_format(t, "\\%c", c);
+    else if (c < 0x20 || c == 0x7F)
+      text_format(t, "\\u%04x", c);
+    else
+      add_bytes(t, s, n);
     s += n ? n : 1;
     left -= n ? n : 1;
   }
@@ -89,8 +95,10 @@ void text_clean(char *to, size_t size, const char *from, size_t length) {
     int plain = n && !(n == 1 && (c < 0x20 || c == 0x7F));
     size_t step = n ? n : 1, out = plain ? n : 1;
     if (have + out >= size) break;
-    if (plain) memcpy(to + have, from, n);
-    else to[have] = '?';
+    if (plain)
+      memcpy(to + have, from, n);
+    else
+      to[have] = '?';
     have += out;
     from += step;
     length -= step;

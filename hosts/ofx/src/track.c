@@ -1,4 +1,5 @@
-/* Tracking and matting: frames to the engine if it cannot read the clip itself, prompts, the pass, and what came of it. */
+/* Tracking and matting: frames to the engine if it cannot read the clip itself, prompts, the pass, and what came of it.
+ */
 #include "actions.h"
 #include "prompts.h"
 #include "push.h"
@@ -9,8 +10,8 @@
 #include <string.h>
 
 #define SILENCE_MOST 300000 /* ms without a word from the engine: models are loaded, and a frame can take long */
-#define ANSWER_MOST 60000   /* ms for all other answers: the first prompt loads a model */
-#define LEAVE_MOST 30000    /* ms that the frame in hand may take when a pass is stopped */
+#define ANSWER_MOST  60000  /* ms for all other answers: the first prompt loads a model */
+#define LEAVE_MOST   30000  /* ms that the frame in hand may take when a pass is stopped */
 
 typedef struct Run {
   Instance *instance;
@@ -18,14 +19,14 @@ typedef struct Run {
   Pass pass;
   Client *client;
   OfxTime time;
-  double share;             /* of the whole work that is done */
-  int64_t ask_at;           /* when the host is asked again whether to go on */
-  int off;                  /* it said no */
-  int64_t first, last;      /* keys of the clip */
-  int64_t from, to;         /* keys of this pass */
+  double share;        /* of the whole work that is done */
+  int64_t ask_at;      /* when the host is asked again whether to go on */
+  int off;             /* it said no */
+  int64_t first, last; /* keys of the clip */
+  int64_t from, to;    /* keys of this pass */
   int64_t prompted, prompted_last;
-  int64_t shift;            /* key minus time */
-  char more[512];           /* for the user */
+  int64_t shift;  /* key minus time */
+  char more[512]; /* for the user */
 } Run;
 
 /* Asked at every step of a wait; the host, which may redraw a window for it, only now and then. */
@@ -50,16 +51,20 @@ static ClientState refuse(Run *run, const char *why) {
 }
 
 static ClientState engine_says(Run *run, ClientState state) {
-  if (state == CLIENT_REFUSED && !run->more[0]) text_clean(run->more, sizeof run->more, run->client->message, strlen(run->client->message));
+  if (state == CLIENT_REFUSED && !run->more[0])
+    text_clean(run->more, sizeof run->more, run->client->message, strlen(run->client->message));
   return state;
 }
 
 /* In and out on the source, by what the host knows of it; the engine cuts to the frames there are. */
 static int clip_range(Run *run) {
   OfxPropertySetHandle p = run->instance->source_props;
-  double first = prop_double(p, kOfxImageEffectPropFrameRange, 0, 0), last = prop_double(p, kOfxImageEffectPropFrameRange, 1, -1);
+  double first = prop_double(p, kOfxImageEffectPropFrameRange, 0, 0),
+         last = prop_double(p, kOfxImageEffectPropFrameRange, 1, -1);
   const OfxTimeLineSuiteV1 *t = host()->timeline;
-  if (!(last >= first) && (!t || !t->getTimeBounds || t->getTimeBounds(run->instance->effect, &first, &last) != kOfxStatOK)) return 0;
+  if (!(last >= first) &&
+      (!t || !t->getTimeBounds || t->getTimeBounds(run->instance->effect, &first, &last) != kOfxStatOK))
+    return 0;
   if (!(last >= first) || fabs(first) > 1e8 || fabs(last) > 1e8) return 0;
   run->first = (int64_t)ceil(first) + run->shift;
   run->last = (int64_t)floor(last) + run->shift;
@@ -70,7 +75,8 @@ static ClientState choose_range(Run *run) {
   const Settings *s = &run->settings;
   const Json *json = &run->client->json; /* the STATUS of OPEN */
   const int set = (s->in || s->out) && s->in <= s->out;
-  int known = uses_media(s) ? json_integer(json, 0, "first", &run->first) && json_integer(json, 0, "last", &run->last) : clip_range(run);
+  int known = uses_media(s) ? json_integer(json, 0, "first", &run->first) && json_integer(json, 0, "last", &run->last)
+                            : clip_range(run);
   if (!known && !set) return refuse(run, "The host does not say how long the clip is; set In and Out.");
   if (set && (!known || run->first < s->in)) run->first = s->in;
   if (set && (!known || run->last > s->out)) run->last = s->out;
@@ -87,7 +93,8 @@ static ClientState push_all(Run *run) {
     run->share = .05 + .35 * (double)(key - run->from) / frames;
     run->ask_at = 0;
     if (called_off(run)) return CLIENT_QUIT;
-    ClientState state = push_frame(run->instance, run->client, &run->settings, (OfxTime)(key - run->shift), key, run->more, sizeof run->more, &wait);
+    ClientState state = push_frame(run->instance, run->client, &run->settings, (OfxTime)(key - run->shift), key,
+                                   run->more, sizeof run->more, &wait);
     if (state != CLIENT_OK) return engine_says(run, state);
   }
   return CLIENT_OK;
@@ -99,8 +106,9 @@ static ClientState send_prompts(Run *run, const Prompts *prompts) {
   text_format(&json, "{\"session\":\"%s\",\"prompts\":", run->settings.session);
   prompts_write(prompts, &json);
   text_add(&json, "}");
-  ClientState state = json.length > WIRE_MOST ? refuse(run, "The prompts are too long for the engine; take some points back.")
-                                              : client_ask(run->client, WIRE_PROMPTS, &json, WIRE_STATUS, &wait);
+  ClientState state = json.length > WIRE_MOST
+                          ? refuse(run, "The prompts are too long for the engine; take some points back.")
+                          : client_ask(run->client, WIRE_PROMPTS, &json, WIRE_STATUS, &wait);
   text_free(&json);
   return engine_says(run, state);
 }
@@ -110,7 +118,9 @@ static ClientState cancel(Run *run) {
   const Text nothing = {"{}", 2, 0, 0};
   SysWait wait = sys_wait(LEAVE_MOST);
   ClientState state = client_say(run->client, WIRE_CANCEL, &nothing, SYS_NO_HANDLE, &wait);
-  while (state == CLIENT_OK && (state = client_hear(run->client, &wait)) == CLIENT_OK && run->client->head.type == WIRE_PROGRESS) continue;
+  while (state == CLIENT_OK && (state = client_hear(run->client, &wait)) == CLIENT_OK &&
+         run->client->head.type == WIRE_PROGRESS)
+    continue;
   if (state != CLIENT_OK && state != CLIENT_REFUSED) run->client->spoiled = 1;
   return CLIENT_QUIT;
 }
@@ -132,7 +142,8 @@ static ClientState hear_all(Run *run) {
       run->client->spoiled = 1;
       return CLIENT_BROKEN;
     }
-    if (json_integer(&run->client->json, 0, "done", &done) && json_integer(&run->client->json, 0, "of", &of) && of > 0 && done >= 0 && done <= of)
+    if (json_integer(&run->client->json, 0, "done", &done) && json_integer(&run->client->json, 0, "of", &of) &&
+        of > 0 && done >= 0 && done <= of)
       run->share = begin + (1 - begin) * (double)done / (double)of;
   }
 }
@@ -141,10 +152,12 @@ static ClientState pass_over(Run *run) {
   static const char *const directions[] = {"forward", "backward", "both"};
   Text json = {0};
   SysWait wait = run_wait(run, ANSWER_MOST);
-  text_format(&json, "{\"session\": \"%s\", \"from\": %lld, \"to\": %lld", run->settings.session, (long long)run->from, (long long)run->to);
+  text_format(&json, "{\"session\": \"%s\", \"from\": %lld, \"to\": %lld", run->settings.session, (long long)run->from,
+              (long long)run->to);
   if (run->pass != PASS_MATTE) text_format(&json, ", \"dir\": \"%s\"", directions[run->pass]);
   text_add(&json, "}");
-  ClientState state = client_say(run->client, run->pass == PASS_MATTE ? WIRE_REFINE : WIRE_TRACK, &json, SYS_NO_HANDLE, &wait);
+  ClientState state =
+      client_say(run->client, run->pass == PASS_MATTE ? WIRE_REFINE : WIRE_TRACK, &json, SYS_NO_HANDLE, &wait);
   text_free(&json);
   return state == CLIENT_OK ? hear_all(run) : state;
 }
@@ -156,7 +169,8 @@ static void summary(Run *run) {
   Text text = {0};
   const Json *json = &run->client->json;
   json_integer(json, 0, "frames", &frames);
-  text_format(&text, "%s: %lld frame%s.", run->pass == PASS_MATTE ? "Matted" : "Tracked", (long long)frames, frames == 1 ? "" : "s");
+  text_format(&text, "%s: %lld frame%s.", run->pass == PASS_MATTE ? "Matted" : "Tracked", (long long)frames,
+              frames == 1 ? "" : "s");
   int list = json_find(json, 0, "doubtful"), shown = 0;
   if (list >= 0 && json->nodes[list].kind == JSON_ARRAY)
     for (int at = list + 1; at < json->nodes[list].next && shown < 8; at = json->nodes[at].next)
@@ -192,7 +206,8 @@ static ClientState work(Run *run, const Prompts *prompts) {
 
 static int is_ready(Run *run, const Prompts *prompts) {
   const char *why = NULL;
-  if (!prompts) why = "The text under Prompts cannot be understood; put it right, or press Clear.";
+  if (!prompts)
+    why = "The text under Prompts cannot be understood; put it right, or press Clear.";
   else if (!prompts_span(prompts, &run->prompted, &run->prompted_last))
     why = "Say first what the subject is: put a point on it, set it to + keep, and press Set at frame.";
   else if (!uses_media(&run->settings) && !host()->temporal)
@@ -203,7 +218,9 @@ static int is_ready(Run *run, const Prompts *prompts) {
 
 static void report(Run *run, ClientState state) {
   Instance *instance = run->instance;
-  const char *text = state == CLIENT_QUIT ? "Stopped; what is finished stays." : run->more[0] ? run->more : trouble_text(trouble_of(state));
+  const char *text = state == CLIENT_QUIT ? "Stopped; what is finished stays."
+                     : run->more[0]       ? run->more
+                                          : trouble_text(trouble_of(state));
   instance_status(instance, text);
   instance_tell(instance, trouble_of(state), state == CLIENT_OK ? NULL : text);
   if (state == CLIENT_OK || state == CLIENT_QUIT) /* the host renders again */

@@ -12,7 +12,8 @@ static uint32_t get(const unsigned char *from, int bytes) {
   return value;
 }
 
-SysResult wire_send(SysHandle line, WireType type, uint32_t request, const char *json, size_t length, SysHandle along, const SysWait *wait) {
+SysResult wire_send(SysHandle line, WireType type, uint32_t request, const char *json, size_t length, SysHandle along,
+                    const SysWait *wait) {
   unsigned char head[WIRE_HEADER];
   if (length > WIRE_MOST) return SYS_FAILED;
   put(head, WIRE_MAGIC, 4);
@@ -30,7 +31,8 @@ SysResult wire_receive(SysHandle line, WireHead *head, char *json, const SysWait
   if (r != SYS_OK) return r;
   uint32_t type = get(raw + 6, 2);
   *head = (WireHead){(WireType)type, get(raw + 8, 4), get(raw + 12, 4)};
-  if (get(raw, 4) != WIRE_MAGIC || get(raw + 4, 2) != WIRE_VERSION || type < WIRE_HELLO || type > WIRE_BYE || head->length > WIRE_MOST)
+  if (get(raw, 4) != WIRE_MAGIC || get(raw + 4, 2) != WIRE_VERSION || type < WIRE_HELLO || type > WIRE_BYE ||
+      head->length > WIRE_MOST)
     return SYS_FAILED;
   r = line_receive(line, json, head->length, wait);
   json[r == SYS_OK ? head->length : 0] = 0;

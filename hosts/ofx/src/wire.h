@@ -4,10 +4,10 @@
 
 #include "sys.h"
 
-#define WIRE_MAGIC 0x584D4D54u
+#define WIRE_MAGIC   0x584D4D54u
 #define WIRE_VERSION 1
-#define WIRE_HEADER 16
-#define WIRE_MOST 65536
+#define WIRE_HEADER  16
+#define WIRE_MOST    65536
 
 typedef enum WireType {
   WIRE_HELLO = 1,
@@ -33,8 +33,10 @@ typedef struct WireHead {
   uint32_t length;
 } WireHead;
 
-SysResult wire_send(SysHandle line, WireType, uint32_t request, const char *json, size_t length, SysHandle along, const SysWait *);
-/* Read a whole message; `json` holds WIRE_MOST + 1 bytes and is closed by a 0. SYS_FAILED = what came is no such message. */
+SysResult wire_send(SysHandle line, WireType, uint32_t request, const char *json, size_t length, SysHandle along,
+                    const SysWait *);
+/* Read a whole message; `json` holds WIRE_MOST + 1 bytes and is closed by a 0. SYS_FAILED = what came is no such
+ * message. */
 SysResult wire_receive(SysHandle line, WireHead *, char *json, const SysWait *);
 
 #endif

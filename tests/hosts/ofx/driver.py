@@ -20,10 +20,22 @@ from filelock import FileLock
 ROOT = Path(__file__).parents[3]
 SOURCES = ROOT / "hosts" / "ofx" / "src"
 HOST = Path(__file__).parent / "host"
-FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-ffp-contract=off"]
+FLAGS = [
+    "-std=c11",
+    "-D_GNU_SOURCE",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-fvisibility=hidden",
+    "-ffp-contract=off",
+]
 DEPTHS = {"Byte": np.uint8, "Short": np.uint16, "Half": np.float16, "Float": np.float32}
 COMPONENTS = {"RGBA": 4, "RGB": 3, "Alpha": 1}
-PREMULTIPLIED, STRAIGHT, OPAQUE = "OfxImageAlphaPremultiplied", "OfxImageAlphaUnPremultiplied", "OfxImageOpaque"
+PREMULTIPLIED, STRAIGHT, OPAQUE = (
+    "OfxImageAlphaPremultiplied",
+    "OfxImageAlphaUnPremultiplied",
+    "OfxImageOpaque",
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,11 @@ class Host:
         self.folder = folder
         self.built, self.runtime = built, runtime
         usual = {k: v for k, v in os.environ.items() if not k.startswith("TRACKMATTE_")}
-        usual |= {"TRACKMATTE_RUNTIME": str(runtime), "XDG_DATA_HOME": str(folder / "data"), "PATH": "/usr/bin:/bin"}
+        usual |= {
+            "TRACKMATTE_RUNTIME": str(runtime),
+            "XDG_DATA_HOME": str(folder / "data"),
+            "PATH": "/usr/bin:/bin",
+        }
         self.process = subprocess.Popen(
             [*prefix, str(built.host)],
             stdin=subprocess.PIPE,
@@ -105,7 +121,16 @@ class Host:
         depth = next(k for k, v in DEPTHS.items() if np.dtype(v) == frames.dtype)
         comps = next(k for k, v in COMPONENTS.items() if v == frames.shape[3])
         n, h, w, c = frames.shape
-        told = {"depth": depth, "comps": comps, "w": w, "h": h, "frames": n, "first": first, "path": path, "id": id}
+        told = {
+            "depth": depth,
+            "comps": comps,
+            "w": w,
+            "h": h,
+            "frames": n,
+            "first": first,
+            "path": path,
+            "id": id,
+        }
         assert self.ask("source", **(told | words))["whole"]
         self.shape, self.dtype = (h, w, c), DEPTHS[depth]
 
@@ -136,7 +161,7 @@ class Host:
     def fds(self) -> list[str]:
         """Return what the host's process has open."""
         folder = Path(f"/proc/{self.process.pid}/fd")
-        return sorted(os.readlink(f) for f in folder.iterdir() if f.is_symlink())
+        return sorted(str(f.readlink()) for f in folder.iterdir() if f.is_symlink())
 
     def close(self) -> str:
         """End the host cleanly and return what it said on standard error."""

@@ -1,4 +1,4 @@
-"""The ABI that the plug-in declares itself, held to the standard's values, sizes and orders in abi_facts.json."""
+"""The ABI as the plug-in declares it, held to the standard's values and orders in abi_facts.json."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def run(tmp_path: Path, lines: list[str]) -> list[str]:
     head = ['#include "ofx_abi.h"', '#include "ofx_names.h"', "#include <stdio.h>", "int main(void) {"]
     source.write_text("\n".join([*head, *lines, "return 0; }"]))
     compile_files([f"-I{SOURCES}"], [source], tmp_path / "facts")
-    return subprocess.run([str(tmp_path / "facts")], capture_output=True, text=True, check=True).stdout.splitlines()
+    return subprocess.run(
+        [str(tmp_path / "facts")], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
 
 
 def test_strings(shared: Path, tmp_path: Path) -> None:
@@ -46,7 +48,7 @@ def test_status_codes(shared: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("struct", FACTS["struct_members_in_order"])
 def test_structs(shared: Path, tmp_path: Path, struct: str) -> None:
-    """The same members in the same order, and the same size: no gap, and nothing that is not in the standard."""
+    """The same members in the same order and the same size: no gap, and nothing beyond the standard."""
     assert shared
     if f"}} {struct};" not in (SOURCES / "ofx_abi.h").read_text():
         pytest.skip("the plug-in does not use it")

@@ -1,4 +1,4 @@
-"""What the user presses: prompts, tracking in both modes, progress, cancel, stop, messages; against a scripted engine."""
+"""What the user presses: prompts, tracking in both modes, cancel, stop; against a scripted engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def clip(count: int = 6, dtype: Any = np.uint8) -> np.ndarray:
 
 
 def point(host: Host, number: int, x: float, y: float, sign: int = 1) -> None:
-    """Put a handle somewhere, in the host's coordinates, and say what it means (0 off, 1 keep, 2 leave out)."""
+    """Put a handle somewhere in the host's coordinates; what it means: 0 off, 1 keep, 2 leave out."""
     host.set(f"point{number}", f"{x} {y}")
     host.set(f"sign{number}", sign)
 
@@ -61,7 +61,7 @@ def test_parameters(host: Starter) -> None:
 
 
 def test_set_at_frame(host: Starter) -> None:
-    """Handles become prompts from the top left of the whole frame; other frames stay; all off takes a frame back."""
+    """Handles become prompts from the frame's top left; other frames stay; all off takes a frame back."""
     with host(message=0) as h:
         h.source(clip(), x1=10, y1=5, rx=0, ry=0, rw=100, rh=40)
         h.set("frameOffset", 1000)
@@ -116,7 +116,14 @@ def test_a_point_outside_is_refused(host: Starter, where: tuple[float, float]) -
         assert "Point 1 lies outside" in h.text("status") or "Point 2 lies outside" in h.text("status")
 
 
-BROKEN = ["{", "[]", '{"version": 2}', '{"version": 1, "points": [{"frame": 1}]}', '{"version": 1, "points": 3}', "nonsense"]
+BROKEN = [
+    "{",
+    "[]",
+    '{"version": 2}',
+    '{"version": 1, "points": [{"frame": 1}]}',
+    '{"version": 1, "points": 3}',
+    "nonsense",
+]
 
 
 @pytest.mark.parametrize("text", BROKEN)
@@ -136,7 +143,9 @@ def test_prompts_that_cannot_be_read_are_never_lost(host: Starter, runtime: Path
 
 @pytest.mark.parametrize("depth", DEPTHS)
 @pytest.mark.parametrize("layout", [{}, {"negative": 1, "pad": 12}])
-def test_track_pushes_the_hosts_frames(host: Starter, runtime: Path, depth: str, layout: dict[str, int]) -> None:
+def test_track_pushes_the_hosts_frames(
+    host: Starter, runtime: Path, depth: str, layout: dict[str, int]
+) -> None:
     """Every frame arrives bit for bit, with its key; prompts follow, then the pass over the range."""
     frames = clip(6, DEPTHS[depth])
     with FakeEngine(runtime) as engine, host() as h:
@@ -202,10 +211,14 @@ def test_the_hosts_own_frame_numbers(host: Starter, runtime: Path) -> None:
         assert engine.heard(wire.TRACK)[0]["from"] == 86400
 
 
-def test_media_mode(host: Starter, runtime: Path) -> None:
+def test_media_mode(host: Starter, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine reads the clip itself: no frame is asked of the host, and the shot's name follows from the path."""
     with FakeEngine(runtime) as engine, host(temporal=0) as h:
-        engine.status = lambda session: {"session": session, "first": 0, "last": 47, "state": "empty"}  # type: ignore[method-assign]
+
+        def status(session: str) -> dict[str, Any]:
+            return {"session": session, "first": 0, "last": 47, "state": "empty"}
+
+        monkeypatch.setattr(engine, "status", status)
         h.source(clip(1))
         point(h, 1, 25, 10)
         press(h, "trackBoth", time=0)
@@ -248,7 +261,7 @@ def held_up(engine: FakeEngine) -> Callable[[Line, int, dict[str, Any]], None]:
 
 @pytest.mark.parametrize("how", [{"cancel": 12}, {"stop": 12}])
 def test_cancel_and_stop(host: Starter, runtime: Path, how: dict[str, int]) -> None:
-    """The host's progress says no, or the user presses Stop while it serves events: the engine is told, and all is well after."""
+    """The host's progress says no, or Stop is pressed while it serves events: the engine is told."""
     with FakeEngine(runtime) as engine, host() as h:
         engine.on[wire.TRACK] = held_up(engine)
         h.source(clip(4))
@@ -299,7 +312,9 @@ def test_cancel_while_frames_are_sent(host: Starter, runtime: Path) -> None:
 @pytest.mark.parametrize("kind", [wire.OPEN, wire.SLOTS, wire.FRAME, wire.PROMPTS, wire.TRACK])
 def test_the_engines_refusal_is_shown(host: Starter, runtime: Path, kind: int) -> None:
     with FakeEngine(runtime) as engine, host() as h:
-        engine.on[kind] = lambda line, req, _: line.send(wire.ERROR, req, {"code": "prompt", "message": "this is why"})
+        engine.on[kind] = lambda line, req, _: line.send(
+            wire.ERROR, req, {"code": "prompt", "message": "this is why"}
+        )
         h.source(clip(2))
         point(h, 1, 25, 10)
         press(h, "trackBoth", time=0)

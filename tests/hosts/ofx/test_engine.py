@@ -1,4 +1,4 @@
-"""The story with the real engine, which the plug-in itself starts: click, track, matte, render; the pixels are the command line's."""
+"""The real engine, started by the plug-in: click, track, matte, render; the pixels are the command line's."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ import pytest
 from tests import disc
 from tests.hosts.ofx.driver import OPAQUE, ROOT, Host
 from tests.hosts.ofx.wire import FakeEngine
+from trackmatte.cli import main
 
 Starter = Callable[..., AbstractContextManager[Host]]
 SIZE = (160, 96)
@@ -37,7 +38,7 @@ def plates() -> np.ndarray:
 
 @pytest.fixture
 def world(tmp_path: Path, runtime: Path) -> Iterator[dict[str, str]]:
-    """An environment in which the plug-in finds this checkout's engine; the engine it starts is ended afterwards."""
+    """What makes the plug-in find this checkout's engine; the one that it starts is ended afterwards."""
     python = tmp_path / "python"
     paths = os.pathsep.join(str(ROOT / p) for p in ("engine", "plugin", "."))
     python.write_text(f'#!/bin/sh\nPYTHONPATH="{paths}" exec "{sys.executable}" "$@"\n')
@@ -59,23 +60,19 @@ def world(tmp_path: Path, runtime: Path) -> Iterator[dict[str, str]]:
 
 
 def cli(*words: object) -> None:
-    """Run the command line."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT / "engine", ROOT / "plugin")))}
-    command = [sys.executable, "-m", "trackmatte", *map(str, words)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    """Run the command line in this process."""
+    assert main([str(w) for w in (*words, "--quiet")]) == 0
 
 
-def by_cli(clip: object, folder: Path, points: list[tuple[int, float, float]]) -> dict[int, np.ndarray]:
+def by_cli(clip: object, shot: Path, points: list[tuple[int, float, float]]) -> dict[int, np.ndarray]:
     """Track and matte on the command line; return the mattes by frame, float32."""
-    shot = folder / "cli.shot.json"
     cli("shot", "new", shot, clip)
     for frame in sorted({p[0] for p in points}):
         said = [w for f, x, y in points if f == frame for w in ("--point", f"{x},{y},+")]
         cli("shot", "add", shot, "--frame", frame, *said)
     cli("track", shot)
     cli("refine", shot)
-    files = (folder / "cli.shot" / "matte" / "subject").glob("*.tif")
+    files = (shot.with_name(shot.name.removesuffix(".json")) / "matte" / "subject").glob("*.tif")
     return {int(f.stem): cv2.imread(str(f), cv2.IMREAD_UNCHANGED) for f in files}
 
 
@@ -109,8 +106,10 @@ def same(got: dict[int, np.ndarray], want: dict[int, np.ndarray]) -> None:
         assert ((matte > 0.01) & (matte < 0.99)).any()
 
 
-def test_click_track_matte_render(host: Starter, world: dict[str, str], tmp_path: Path, plates: np.ndarray) -> None:
-    """Push mode. Nothing of a render starts the engine; a button does. Then everything that should not lose the mattes."""
+def test_click_track_matte_render(
+    host: Starter, world: dict[str, str], tmp_path: Path, plates: np.ndarray
+) -> None:
+    """Push mode. No render starts the engine, a button does; another prompt makes mattes stale."""
     folder = tmp_path / "plates"
     folder.mkdir()
     for i, plate in enumerate(plates):
@@ -129,7 +128,7 @@ def test_click_track_matte_render(host: Starter, world: dict[str, str], tmp_path
         assert out.tobytes() == rgba[0].tobytes()
         assert "no matte yet" in h.report()["message"]
         assert press(h, "matte", FIRST).startswith(f"Matted: {COUNT} frames.")
-        want = by_cli(folder / "p.####.png", tmp_path, [(FIRST + 2, x, y)])
+        want = by_cli(folder / "p.####.png", tmp_path / "cli.shot.json", [(FIRST + 2, x, y)])
         times = range(FIRST, FIRST + COUNT)
         same(rendered(h, times), want)
         before = h.report()["messages"]
@@ -145,15 +144,20 @@ def test_click_track_matte_render(host: Starter, world: dict[str, str], tmp_path
         assert h.report()["images"] == 0
 
 
-def test_media_mode(host: Starter, world: dict[str, str], tmp_path: Path, plates: np.ndarray) -> None:
-    """A host without temporal access, whose time begins with 0 at the clip's frame 2; then other effects of the same clip."""
-    movie = tmp_path / "clip.mov"
-    with av.open(movie, "w") as out:
+def write_movie(path: Path, plates: np.ndarray) -> Path:
+    """Write a movie without loss."""
+    with av.open(path, "w") as out:
         stream = out.add_stream("png", rate=24)
         stream.width, stream.height, stream.pix_fmt = (*SIZE, "rgb24")
         for plate in plates:
             out.mux(stream.encode(av.VideoFrame.from_ndarray(plate, "rgb24")))
         out.mux(stream.encode(None))
+    return path
+
+
+def test_media_mode(host: Starter, world: dict[str, str], tmp_path: Path, plates: np.ndarray) -> None:
+    """A host without temporal access, whose 0 is the clip's frame 2; then a proxy at half size."""
+    movie = write_movie(tmp_path / "clip.mov", plates)
     rgba = np.concatenate([plates, np.full((*plates.shape[:3], 1), WHITE, np.uint8)], 3)[2:]
     with host(environment=world, temporal=0) as h:
         h.source(rgba, first=0)
@@ -163,16 +167,58 @@ def test_media_mode(host: Starter, world: dict[str, str], tmp_path: Path, plates
         press(h, "setAtFrame", 1)
         assert press(h, "trackBoth", 1).startswith(f"Tracked: {COUNT} frames.")
         assert press(h, "matte", 1).startswith("Matted")
-        want = by_cli(movie, tmp_path, [(3, x, y)])
+        want = by_cli(movie, tmp_path / "cli.shot.json", [(3, x, y)])
         got = rendered(h, range(COUNT - 2))
         same({t + 2: m for t, m in got.items()}, {n: m for n, m in want.items() if n >= 2})
-        half, _ = h.render(0)
-        # A tile of the timeline at half size gets the mean of the area.
+        # The timeline at half size gets the mean of the area.
         h.source(np.ascontiguousarray(rgba[:, ::2, ::2]), first=0)
         h.output("Float", "RGBA", SIZE[0] // 2, SIZE[1] // 2)
         half, _ = h.render(0, scale=0.5)
         mean = want[2].reshape(SIZE[1] // 2, 2, SIZE[0] // 2, 2).mean((1, 3), dtype=np.float64)
         assert np.abs(half[..., 0] - mean).max() < 1e-6
+
+
+def test_a_host_without_buttons(
+    host: Starter,
+    world: dict[str, str],
+    runtime: Path,
+    tmp_path: Path,
+    plates: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """As MLT is: tracked on the shot that `trackmatte ofx shot` names, shown by the media path alone."""
+    movie = write_movie(tmp_path / "clip.mov", plates)
+    monkeypatch.setenv("TRACKMATTE_CACHE", world["TRACKMATTE_CACHE"])
+    monkeypatch.setenv("TRACKMATTE_RUNTIME", str(runtime))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    cli("ofx", "shot", movie)
+    shot = Path(capfd.readouterr().out.strip())
+    want = by_cli(movie, shot, [(0, 0.35, 0.5)])
+    words = [world["TRACKMATTE_PYTHON"], "-m", "trackmatte", "serve", "--idle", "60"]
+    engine = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 60
+        while not (runtime / "ofx.sock").exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        bare = {
+            "temporal": 0,
+            "message": 0,
+            "progress": 0,
+            "timeline": 0,
+            "draw": 0,
+            "interact": 0,
+            "buttons": 0,
+        }
+        with host(environment=world, **bare) as h:
+            h.source(np.concatenate([plates, plates[..., :1]], 3), negative=1)
+            h.set("mediaPath", movie)
+            same(rendered(h, range(COUNT)), want)
+            assert h.ask("stress", threads=2, churn=2, count=12) == {"bad": 0, "different": 0}
+    finally:
+        engine.terminate()
+        engine.wait()
 
 
 def test_prompts_and_cancel(host: Starter, world: dict[str, str], plates: np.ndarray) -> None:
@@ -210,12 +256,23 @@ def test_an_engine_that_cannot_be_started(host: Starter, what: str, plates: np.n
         assert message in h.report()["message"]
 
 
-def test_what_the_engine_is_started_with(host: Starter, tmp_path: Path, runtime: Path, plates: np.ndarray) -> None:
-    """Nothing of the host's own Python and libraries, no descriptor of the host, a session of its own; and what it says is shown."""
+def test_what_the_engine_is_started_with(
+    host: Starter, tmp_path: Path, runtime: Path, plates: np.ndarray
+) -> None:
+    """Nothing of the host's Python, libraries and descriptors; and what it says is shown."""
     program = tmp_path / "python"
-    program.write_text('#!/bin/sh\necho "$@"\nls /proc/self/fd | wc -l\nps -o sid= -p $$\nenv\necho the end\nexit 3\n')
+    program.write_text(
+        '#!/bin/sh\necho "$@"\nls /proc/self/fd | wc -l\nps -o sid= -p $$\nenv\necho the end\nexit 3\n'
+    )
     program.chmod(0o755)
-    given = {"PYTHONPATH": "/p", "CONDA_PREFIX": "/c", "LD_LIBRARY_PATH": "", "LD_LIBRARY_PATH_ORIG": "/o", "VIRTUAL_ENV": "/v", "DYLD_X": "1"}
+    given = {
+        "PYTHONPATH": "/p",
+        "CONDA_PREFIX": "/c",
+        "LD_LIBRARY_PATH": "",
+        "LD_LIBRARY_PATH_ORIG": "/o",
+        "VIRTUAL_ENV": "/v",
+        "DYLD_X": "1",
+    }
     with host(environment={"TRACKMATTE_PYTHON": str(program), "TRACKMATTE_STARTER": "old", **given}) as h:
         h.source(np.concatenate([plates, plates[..., :1]], 3))
         click(h, 0)
@@ -230,14 +287,20 @@ def test_what_the_engine_is_started_with(host: Starter, tmp_path: Path, runtime:
         assert len(names["TRACKMATTE_STARTER"]) == 36
         assert Path(names["PWD"]) == runtime
         assert (runtime / "engine.log").stat().st_mode & 0o777 == 0o600
-        children = subprocess.run(["ps", "--ppid", str(h.process.pid), "-o", "stat="], capture_output=True, text=True, check=False)
+        children = subprocess.run(
+            ["ps", "--ppid", str(h.process.pid), "-o", "stat="], capture_output=True, text=True, check=False
+        )
         assert "Z" not in children.stdout
 
 
-def test_another_program_was_quicker(host: Starter, tmp_path: Path, runtime: Path, plates: np.ndarray) -> None:
+def test_another_program_was_quicker(
+    host: Starter, tmp_path: Path, runtime: Path, plates: np.ndarray
+) -> None:
     """The engine that answers was started by someone else: the one started here is asked to end."""
     program = tmp_path / "python"
-    program.write_text('#!/bin/sh\ntrap "touch ended; exit" TERM\ntouch started\nwhile :; do sleep 0.05; done\n')
+    program.write_text(
+        '#!/bin/sh\ntrap "touch ended; exit" TERM\ntouch started\nwhile :; do sleep 0.05; done\n'
+    )
     program.chmod(0o755)
     with host(environment={"TRACKMATTE_PYTHON": str(program)}) as h:
         h.source(np.concatenate([plates, plates[..., :1]], 3))

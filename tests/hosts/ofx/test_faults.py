@@ -1,4 +1,4 @@
-"""Whatever happens to the engine: the source passes through, byte for byte, the host gets OK, in bounded time, and is told once."""
+"""Whatever happens to the engine: the very source, OK, in bounded time, and one message."""
 
 from __future__ import annotations
 
@@ -162,7 +162,9 @@ def test_half_a_message_and_the_end(host: Starter, runtime: Path) -> None:
 
 def test_half_a_message_and_silence(host: Starter, runtime: Path) -> None:
     with FakeEngine(runtime) as engine, host() as h:
-        engine.on[wire.MATTE] = lambda line, req, _: line.sock.sendall(pack(wire.OK, req, {"state": "hit"})[:20])
+        engine.on[wire.MATTE] = lambda line, req, _: line.sock.sendall(
+            pack(wire.OK, req, {"state": "hit"})[:20]
+        )
         passes(h, prepared(h), "does not answer")
 
 
@@ -195,7 +197,9 @@ def test_garbage(host: Starter, runtime: Path, what: str) -> None:
 
 def test_another_protocol(host: Starter, runtime: Path) -> None:
     with FakeEngine(runtime) as engine, host() as h:
-        engine.on[wire.HELLO] = lambda line, req, _: line.send(wire.HELLO, req, {"protocol": 2, "engine": "9", "pid": 1})
+        engine.on[wire.HELLO] = lambda line, req, _: line.send(
+            wire.HELLO, req, {"protocol": 2, "engine": "9", "pid": 1}
+        )
         passes(h, prepared(h), "different versions", SLACK)
 
 
@@ -286,7 +290,9 @@ def test_killed_and_started_again(host: Starter, runtime: Path) -> None:
         assert out.tobytes() == frames[0].tobytes()
 
 
-@pytest.mark.parametrize("left", [{"message": 1}, {"message": 0}, {"null": "setPersistentMessage,clearPersistentMessage"}])
+@pytest.mark.parametrize(
+    "left", [{"message": 1}, {"message": 0}, {"null": "setPersistentMessage,clearPersistentMessage"}]
+)
 def test_hosts_without_messages(host: Starter, left: dict[str, object]) -> None:
     with host(**left) as h:
         frames = prepared(h)

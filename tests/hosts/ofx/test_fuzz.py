@@ -1,4 +1,4 @@
-"""Mutated answers of the engine and mutated prompts: no crash, no leak, no hang, and nothing but the source or a matte comes out."""
+"""Mutated answers and prompts: no crash, no leak, no hang; what comes out is the source or a matte."""
 
 from __future__ import annotations
 
@@ -31,12 +31,21 @@ PROMPTS = {
 SAID: list[dict[str, Any]] = [
     PROMPTS,
     {**PROMPTS, "points": PROMPTS["points"] * 20},
-    {"state": "hit", "stale": False, "note": "ein schöner \"Satz\" \U0001f600"},
+    {"state": "hit", "stale": False, "note": 'ein schöner "Satz" \U0001f600'},
     {"protocol": 1, "engine": "0.1.0", "pid": 4711},
     {"code": "shot", "message": "cannot read frame 1001; track again"},
     {"stage": "track", "done": 3, "of": 48, "frame": 1004, "note": ""},
     {"frames": 48, "doubtful": list(range(64)), "note": ""},
-    {"session": "x", "state": "matted", "first": 0, "last": 47, "rate": 23.976, "stale": 3, "tracked": 4, "matted": 5},
+    {
+        "session": "x",
+        "state": "matted",
+        "first": 0,
+        "last": 47,
+        "rate": 23.976,
+        "stale": 3,
+        "tracked": 4,
+        "matted": 5,
+    },
 ]
 ADDRESS = SANITIZERS["address"]
 
@@ -49,7 +58,15 @@ def test_texts_and_messages(shared: Path, tmp_path: Path) -> None:
     assert shared
     seeds = "\n".join(json.dumps(s, ensure_ascii=i % 2 == 0) for i, s in enumerate(SAID))
     words = [str(program), str(SECONDS), SEED]
-    done = subprocess.run(words, input=seeds, capture_output=True, text=True, errors="replace", check=False, timeout=SECONDS + 120)
+    done = subprocess.run(
+        words,
+        input=seeds,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        timeout=SECONDS + 120,
+    )
     assert done.returncode == 0, done.stderr[-4000:]
     assert int(done.stdout) > 100
 
@@ -73,7 +90,7 @@ def mutated(r: random.Random, message: bytes) -> bytes:
 
 
 def test_answers(shared: Path, tmp_path: Path, runtime: Path) -> None:
-    """Every answer of a session is mutated now and then, the line then ends; renders in between show the source or a matte."""
+    """Now and then an answer is mutated and the line ends; renders show the source or a matte."""
     r = random.Random(int(SEED))
     built = build(shared, "address", *ADDRESS, optimise="-O1")
     frames = np.full((3, 8, 12, 4), 9, np.uint8)
@@ -84,7 +101,12 @@ def test_answers(shared: Path, tmp_path: Path, runtime: Path) -> None:
                 super().usual(line, req, said, kind)
                 return
             answers = {wire.HELLO: SAID[3], wire.MATTE: SAID[2], wire.TRACK: SAID[6], wire.REFINE: SAID[5]}
-            types = {wire.HELLO: wire.HELLO, wire.MATTE: wire.OK, wire.TRACK: wire.DONE, wire.REFINE: wire.PROGRESS}
+            types = {
+                wire.HELLO: wire.HELLO,
+                wire.MATTE: wire.OK,
+                wire.TRACK: wire.DONE,
+                wire.REFINE: wire.PROGRESS,
+            }
             good = pack(types.get(kind, wire.STATUS), req, answers.get(kind, SAID[7]))
             line.sock.sendall(mutated(r, good))
             raise wire.Gone
@@ -111,7 +133,9 @@ def test_answers(shared: Path, tmp_path: Path, runtime: Path) -> None:
             h.ask("press", param="clear")
 
 
-@pytest.mark.parametrize("text", ["", " ", "\t", "null", "{}", '{"version":1}', "[" * 100, '{"version":1,"points":[' * 20])
+@pytest.mark.parametrize(
+    "text", ["", " ", "\t", "null", "{}", '{"version":1}', "[" * 100, '{"version":1,"points":[' * 20]
+)
 def test_odd_prompts(shared: Path, tmp_path: Path, runtime: Path, text: str) -> None:
     built = build(shared)
     with hosting(built, tmp_path, runtime) as h:

@@ -1,4 +1,4 @@
-"""Threads, churn, leaks: plain, under AddressSanitizer and UndefinedBehaviorSanitizer, ThreadSanitizer and valgrind."""
+"""Threads, churn, leaks: plain, under the address, undefined and thread sanitizers, and valgrind."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def clip(count: int = 5, size: tuple[int, int] = (24, 40), dtype: type = np.uint
 
 
 def stress(h: Host, engine: FakeEngine, rounds: int) -> None:
-    """Render from many threads while others load, describe, create, render and destroy; all see the same pictures."""
+    """Many threads render, others load, describe, create, render, destroy; all see the same pictures."""
     engine.matte = matte
     h.source(clip(), first=3)
     h.set("session", SESSION)
@@ -60,7 +60,12 @@ def everything(h: Host, engine: FakeEngine) -> None:
     h.set("prompts", '{"version": 1, "points": [{"frame": 1, "x"')
     h.ask("press", param="setAtFrame", time=2)
     h.ask("press", param="clear")
-    for action in ("OfxActionDescribe", "OfxActionCreateInstance", "OfxInteractActionDraw", "OfxActionDestroyInstance"):
+    for action in (
+        "OfxActionDescribe",
+        "OfxActionCreateInstance",
+        "OfxInteractActionDraw",
+        "OfxActionDestroyInstance",
+    ):
         h.ask("pen", action=action)
     for what in GARBAGE.values():
         engine.on[wire.MATTE] = lambda line, req, _, what=what: line.sock.sendall(what(req))
@@ -129,9 +134,19 @@ def test_sanitizers(sanitized: Built, tmp_path: Path, runtime: Path) -> None:
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="no valgrind")
 def test_valgrind(built: Built, tmp_path: Path, runtime: Path) -> None:
     """No invalid access, no value that was never set, no leak, no descriptor left open."""
-    words = ("valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite", "--exit-on-first-error=no")
+    words = (
+        "valgrind",
+        "--quiet",
+        "--error-exitcode=9",
+        "--leak-check=full",
+        "--errors-for-leak-kinds=definite",
+        "--exit-on-first-error=no",
+    )
     environment = {"TRACKMATTE_PYTHON": "/bin/false"}
-    with FakeEngine(runtime) as engine, hosting(built, tmp_path, runtime, *words, environment=environment) as h:
+    with (
+        FakeEngine(runtime) as engine,
+        hosting(built, tmp_path, runtime, *words, environment=environment) as h,
+    ):
         if LONG:
             stress(h, engine, 5)
         everything(h, engine)

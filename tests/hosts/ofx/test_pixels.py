@@ -57,8 +57,10 @@ def ready(host: Starter, runtime: Path) -> Iterator[tuple[Host, FakeEngine]]:
         yield h, engine
 
 
-def expected(source: np.ndarray, m: np.ndarray, output: int, alpha: str, window: tuple[int, ...]) -> np.ndarray:
-    """Return the host's buffer: the window (x1, y1, x2, y2, y upwards) and what was there before around it."""
+def expected(
+    source: np.ndarray, m: np.ndarray, output: int, alpha: str, window: tuple[int, ...]
+) -> np.ndarray:
+    """Return the host's buffer: the window (x1, y1, x2, y2, y upwards) and around it what was there."""
     h, w, _ = source.shape
     x1, y1, x2, y2 = (max(window[0], 0), max(window[1], 0), min(window[2], w), min(window[3], h))
     want = np.full(source.nbytes, UNTOUCHED, np.uint8).view(source.dtype).reshape(source.shape)
@@ -77,7 +79,13 @@ def test_every_layout(ready: tuple[Host, FakeEngine], depth: str, output: int) -
         source = pixels(depth, (height, w))
         for negative, pad, alpha in itertools.product((0, 1), (0, 20), (OPAQUE, PREMULTIPLIED, STRAIGHT)):
             h.source(source[None], first=5, negative=negative, pad=pad, alpha=alpha)
-            for window in ((0, 0, w, height), (3, 4, w - 5, height - 2), (-9, 7, 8, height + 50), (2, 2, 3, 3), (5, 5, 5, 9)):
+            for window in (
+                (0, 0, w, height),
+                (3, 4, w - 5, height - 2),
+                (-9, 7, 8, height + 50),
+                (2, 2, 3, 3),
+                (5, 5, 5, 9),
+            ):
                 out, _ = h.render(5, window=" ".join(map(str, window)), scale=scale)
                 want = expected(source, matte(5, w, height), output, alpha, window)
                 assert out.tobytes() == want.tobytes(), (scale, negative, pad, alpha, window)
@@ -99,7 +107,7 @@ def test_pictures_without_colour_or_alpha(ready: tuple[Host, FakeEngine], depth:
 
 
 def test_the_output_lies_elsewhere_than_the_source(ready: tuple[Host, FakeEngine]) -> None:
-    """The source is a part of its whole frame; the output reaches beyond it. What there is no source for is 0."""
+    """The source is a part of its frame; the output reaches beyond it, and is 0 there."""
     h, engine = ready
     source = pixels("Float", (20, 30))
     h.source(source[None], x1=-4, y1=6, rx=-10, ry=0, rw=50, rh=40, alpha=STRAIGHT)
@@ -139,7 +147,11 @@ def test_every_half(ready: tuple[Host, FakeEngine]) -> None:
     assert np.array_equal(out, bits[0].astype(np.float32), equal_nan=True)
     r = np.random.default_rng(3).integers(0, 1 << 32, (1, 256, 256, 4), dtype=np.uint32).view(np.float32)
     ties = (np.arange(65536, dtype=np.uint32) << 13 | 1 << 12).view(np.float32).reshape(1, 64, 256, 4)
-    for floats in (r, ties, np.float32(2) ** np.linspace(-30, 17, 4096, dtype=np.float32).reshape(1, 16, 64, 4)):
+    for floats in (
+        r,
+        ties,
+        np.float32(2) ** np.linspace(-30, 17, 4096, dtype=np.float32).reshape(1, 16, 64, 4),
+    ):
         h.source(floats)
         h.output("Half", "RGBA", floats.shape[2], floats.shape[1])
         out, _ = h.render()
@@ -173,7 +185,7 @@ def test_shrink_and_grow(ready: tuple[Host, FakeEngine], grow: float, scale: flo
 
 @pytest.mark.parametrize(("feather", "scale"), [(0.4, 1), (1, 1), (3.7, 1), (3.7, 0.5), (25, 1), (100, 1)])
 def test_feather_is_a_gaussian(ready: tuple[Host, FakeEngine], feather: float, scale: float) -> None:
-    """Three boxes have the Gaussian's width and sum, and its shape within 6.5 % of its peak (in theory 6.0)."""
+    """Three boxes have the Gaussian's width and sum, and its shape within 6.5 % of the peak."""
     h, engine = ready
     n = 801 if feather > 10 else 101
     point = np.zeros((n, n), np.float32)
@@ -205,7 +217,7 @@ def test_edges_of_the_frame_stay(ready: tuple[Host, FakeEngine]) -> None:
 
 
 def test_background_blur(ready: tuple[Host, FakeEngine]) -> None:
-    """The subject does not bleed into the background, and is itself untouched; the rest is OpenCV's Gaussian, nearly."""
+    """The subject stays as it is and does not bleed; the rest is OpenCV's Gaussian, nearly."""
     h, engine = ready
     m = np.zeros((90, 120), np.float32)
     m[30:60, 40:80] = 1

@@ -1,4 +1,4 @@
-"""The engine's end of docs/protocol-ofx.md, written for the tests alone: an engine that does as it is told, also wrong things."""
+"""An engine for the tests that does as it is told, also wrong things: docs/protocol-ofx.md written anew."""
 
 from __future__ import annotations
 
@@ -17,20 +17,24 @@ from typing import Any
 import numpy as np
 
 MAGIC = 0x584D4D54
-HELLO, ERROR, OK, SLOTS, OPEN, PROMPTS, FRAME, TRACK, REFINE, PROGRESS, DONE, CANCEL, MATTE, STATUS, BYE = range(1, 16)
+HELLO, ERROR, OK, SLOTS, OPEN, PROMPTS, FRAME, TRACK, REFINE, PROGRESS, DONE, CANCEL, MATTE, STATUS, BYE = (
+    range(1, 16)
+)
 SEALS = 1033 + 1, 0x0001 | 0x0002 | 0x0004
 """F_GET_SEALS, and SEAL | SHRINK | GROW."""
 DTYPES = {"byte": np.uint8, "short": np.uint16, "half": np.float16, "float": np.float32}
 Matte = Callable[[int, int, int], np.ndarray]
 
 
-def pack(kind: int, req: int, said: object, *, magic: int = MAGIC, version: int = 1, length: int | None = None) -> bytes:
+def pack(
+    kind: int, req: int, said: object, *, magic: int = MAGIC, version: int = 1, length: int | None = None
+) -> bytes:
     """Return a message; `said` may be bytes, which are then sent as they are."""
     body = said if isinstance(said, bytes) else json.dumps(said).encode()
     return struct.pack("<IHHII", magic, version, kind, req, len(body) if length is None else length) + body
 
 
-class Gone(Exception):
+class Gone(Exception):  # noqa: N818
     """The plug-in closed the line."""
 
 
@@ -190,4 +194,6 @@ class FakeEngine:
         for i in range(count):
             progress = {"stage": "track", "done": i + 1, "of": count, "frame": said["from"] + i, "note": ""}
             line.send(PROGRESS, req, progress)
-        line.send(DONE, req, {"frames": count, "doubtful": [said["from"]] if kind == TRACK else [], "note": ""})
+        line.send(
+            DONE, req, {"frames": count, "doubtful": [said["from"]] if kind == TRACK else [], "note": ""}
+        )

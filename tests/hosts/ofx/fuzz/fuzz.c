@@ -1,5 +1,5 @@
-/* Mutated text and messages for everything in the plug-in that reads: fuzz SECONDS SEED < seeds, one a line. Built with sanitizers, it
- * ends at the first fault; it ends by itself where a rule is broken that must hold for every input. */
+/* Mutated text and messages for everything in the plug-in that reads: fuzz SECONDS SEED < seeds, one a line. Built with
+ * sanitizers, it ends at the first fault; it ends by itself where a rule is broken that must hold for every input. */
 #include "client.h"
 #include "prompts.h"
 #include "sys.h"
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define SEEDS 64
-#define MOST 200000
+#define MOST  200000
 
 static char *seeds[SEEDS];
 static int seed_count;
@@ -33,33 +33,56 @@ static unsigned pick(unsigned n) { /* xorshift64* */
 }
 
 static size_t mutate(size_t n) {
-  static const char *const bits[] = {"{", "}", "[", "]", ",", ":", "\"", "\\u", "\\ud800", "\\udc00", "1e308", "-", "0", "1e-400", "9007199254740993",
-                                     "null", "true", "\"frame\"", "\"object\"", "\xff", "\xed\xa0\x80", "\xf0\x9f\x98\x80", "\n", "1.", "\\"};
+  static const char *const bits[] = {"{",
+                                     "}",
+                                     "[",
+                                     "]",
+                                     ",",
+                                     ":",
+                                     "\"",
+                                     "\\u",
+                                     "\\ud800",
+                                     "\\udc00",
+                                     "1e308",
+                                     "-",
+                                     "0",
+                                     "1e-400",
+                                     "9007199254740993",
+                                     "null",
+                                     "true",
+                                     "\"frame\"",
+                                     "\"object\"",
+                                     "\xff",
+                                     "\xed\xa0\x80",
+                                     "\xf0\x9f\x98\x80",
+                                     "\n",
+                                     "1.",
+                                     "\\"};
   for (unsigned i = 0, rounds = 1 + pick(6); i < rounds && n; i++) {
     size_t at = pick((unsigned)n), more = strlen(bits[0]);
     const char *bit = bits[pick(sizeof bits / sizeof *bits)];
     switch (pick(5)) {
-      case 0: buffer[at] = (char)pick(256); break;
-      case 1: n = at; break;
-      case 2:
-        more = strlen(bit);
-        if (n + more > MOST) break;
-        memmove(buffer + at + more, buffer + at, n - at);
-        memcpy(buffer + at, bit, more);
-        n += more;
-        break;
-      case 3: {
-        size_t length = pick((unsigned)(n - at)) + 1;
-        if (n + length > MOST) break;
-        memmove(buffer + at + length, buffer + at, n - at);
-        n += length;
-        break;
-      }
-      default: {
-        size_t length = pick((unsigned)(n - at)) + 1;
-        memmove(buffer + at, buffer + at + length, n - at - length);
-        n -= length;
-      }
+    case 0: buffer[at] = (char)pick(256); break;
+    case 1: n = at; break;
+    case 2:
+      more = strlen(bit);
+      if (n + more > MOST) break;
+      memmove(buffer + at + more, buffer + at, n - at);
+      memcpy(buffer + at, bit, more);
+      n += more;
+      break;
+    case 3: {
+      size_t length = pick((unsigned)(n - at)) + 1;
+      if (n + length > MOST) break;
+      memmove(buffer + at + length, buffer + at, n - at);
+      n += length;
+      break;
+    }
+    default: {
+      size_t length = pick((unsigned)(n - at)) + 1;
+      memmove(buffer + at, buffer + at + length, n - at - length);
+      n -= length;
+    }
     }
   }
   buffer[n] = 0;
@@ -73,7 +96,8 @@ static int is_clean(const char *s) {
 }
 
 static void try_json(size_t n) {
-  static const char *const keys[] = {"state", "note", "code", "message", "frames", "doubtful", "done", "of", "first", "last", "stale", "pid"};
+  static const char *const keys[] = {"state", "note", "code",  "message", "frames", "doubtful",
+                                     "done",  "of",   "first", "last",    "stale",  "pid"};
   char *exact = malloc(n ? n : 1), text[64];
   Json json;
   memcpy(exact, buffer, n); /* so that a byte read behind the end is found */
@@ -86,7 +110,8 @@ static void try_json(size_t n) {
       json_number(&json, 0, keys[i], &d);
       json_flag(&json, 0, keys[i], &f);
       if (json_integer(&json, 0, keys[i], &k)) must(k <= 1LL << 53 && k >= -(1LL << 53), "integers are small");
-      if (json_string(&json, 0, keys[i], text, sizeof text)) must(strlen(text) < sizeof text && is_clean(text), "strings are clean");
+      if (json_string(&json, 0, keys[i], text, sizeof text))
+        must(strlen(text) < sizeof text && is_clean(text), "strings are clean");
     }
     json_free(&json);
   }
@@ -104,7 +129,8 @@ static void try_prompts(void) {
   Prompts *again = prompts_read(first.s);
   if (again) { /* a box that is thinner than a millionth is lost */
     prompts_write(again, &second);
-    must(first.length == second.length && memcmp(first.s, second.s, first.length) == 0, "what was written is read as the same");
+    must(first.length == second.length && memcmp(first.s, second.s, first.length) == 0,
+         "what was written is read as the same");
     must(again->points == prompts->points, "no point is lost");
     PromptPoint point = {0};
     prompts_set(again, 3, &point, 1);
@@ -133,7 +159,8 @@ static void try_message(size_t n) {
   for (int i = 0; i < 3 && !client.spoiled; i++) {
     ClientState heard = client_hear(&client, &wait);
     must(heard != CLIENT_SLOW, "an end is seen at once");
-    if (heard == CLIENT_REFUSED) must(is_clean(client.code) && is_clean(client.message), "the engine's words are clean");
+    if (heard == CLIENT_REFUSED)
+      must(is_clean(client.code) && is_clean(client.message), "the engine's words are clean");
   }
   must(client.spoiled, "a line that ended is of no use");
   json_free(&client.json);

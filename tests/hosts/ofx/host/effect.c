@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define GUARD 64
-#define FILL 0xA5
+#define FILL  0xA5
 
 static OfxStatus get_props(OfxImageEffectHandle e, OfxPropertySetHandle *p) { return *p = &e->props, kOfxStatOK; }
 static OfxStatus get_params(OfxImageEffectHandle e, OfxParamSetHandle *p) { return *p = &e->params, kOfxStatOK; }
@@ -19,7 +19,8 @@ static OfxStatus clip_define(OfxImageEffectHandle e, const char *name, OfxProper
   return kOfxStatOK;
 }
 
-static OfxStatus clip_handle(OfxImageEffectHandle e, const char *name, OfxImageClipHandle *clip, OfxPropertySetHandle *p) {
+static OfxStatus clip_handle(OfxImageEffectHandle e, const char *name, OfxImageClipHandle *clip,
+                             OfxPropertySetHandle *p) {
   for (int i = 0; i < e->clip_count; i++)
     if (strcmp(e->clips[i].name, name) == 0) {
       *clip = &e->clips[i];
@@ -54,7 +55,8 @@ Image *image_new(Effect *e, const Layout *l, const unsigned char *tight) {
   memset(image->memory, FILL, image->size);
   image->row = l->negative ? -(ptrdiff_t)row : (ptrdiff_t)row;
   image->pixel = image->memory + GUARD + (l->negative ? row * (size_t)(l->h - 1) : 0);
-  for (int y = 0; tight && y < l->h; y++) memcpy(image->pixel + y * image->row, tight + (size_t)(l->h - 1 - y) * line, line);
+  for (int y = 0; tight && y < l->h; y++)
+    memcpy(image->pixel + y * image->row, tight + (size_t)(l->h - 1 - y) * line, line);
   props_init(&image->props);
   image->props.image = image;
   describe_image(image);
@@ -106,16 +108,20 @@ static OfxStatus get_image(OfxImageClipHandle clip, OfxTime time, const OfxRectD
 }
 
 static OfxStatus release_image(OfxPropertySetHandle p) {
-  if (p->image == render_target) atomic_fetch_sub(&live_images, 1);
-  else image_free(p->image);
+  if (p->image == render_target)
+    atomic_fetch_sub(&live_images, 1);
+  else
+    image_free(p->image);
   return kOfxStatOK;
 }
 
 static OfxStatus region(OfxImageClipHandle clip, OfxTime time, OfxRectD *r) {
   const Layout *l = &clip->effect->source;
   (void)time;
-  if (l->rw) *r = (OfxRectD){l->rx, l->ry, l->rx + l->rw, l->ry + l->rh};
-  else *r = (OfxRectD){l->x1, l->y1, l->x1 + l->w, l->y1 + l->h};
+  if (l->rw)
+    *r = (OfxRectD){l->rx, l->ry, l->rx + l->rw, l->ry + l->rh};
+  else
+    *r = (OfxRectD){l->x1, l->y1, l->x1 + l->w, l->y1 + l->h};
   return kOfxStatOK;
 }
 
@@ -126,6 +132,11 @@ static int aborted(OfxImageEffectHandle e) {
   return left == 0;
 }
 
-OfxImageEffectSuiteV1 effect_suite = {.getPropertySet = get_props, .getParamSet = get_params, .clipDefine = clip_define,
-                                      .clipGetHandle = clip_handle, .clipGetImage = get_image, .clipReleaseImage = release_image,
-                                      .clipGetRegionOfDefinition = region, .abort = aborted};
+OfxImageEffectSuiteV1 effect_suite = {.getPropertySet = get_props,
+                                      .getParamSet = get_params,
+                                      .clipDefine = clip_define,
+                                      .clipGetHandle = clip_handle,
+                                      .clipGetImage = get_image,
+                                      .clipReleaseImage = release_image,
+                                      .clipGetRegionOfDefinition = region,
+                                      .abort = aborted};

@@ -65,8 +65,8 @@ extern OfxParameterSuiteV1 parameter_suite;
 /* Pictures: a clip of frames in a file, laid out as a test wants it. */
 typedef struct Layout {
   char depth[32], components[32], alpha[64];
-  int size, count; /* bytes of a sample, samples of a pixel */
-  int x1, y1, w, h; /* bounds */
+  int size, count;    /* bytes of a sample, samples of a pixel */
+  int x1, y1, w, h;   /* bounds */
   int rx, ry, rw, rh; /* the whole frame; rw = 0: as the bounds */
   int padding, negative;
 } Layout;
@@ -108,7 +108,8 @@ void image_take(const Image *, unsigned char *tight);
 /* What a thread is doing, and what went wrong. */
 extern _Thread_local Image *render_target; /* set: this thread renders into it */
 extern _Thread_local double render_time;
-extern atomic_int live_images, sets_in_render, guard_faults, messages, clears, progress_calls, progress_ends, cancel_after, stop_after;
+extern atomic_int live_images, sets_in_render, guard_faults, messages, clears, progress_calls, progress_ends,
+    cancel_after, stop_after;
 extern pthread_mutex_t log_lock;
 extern char last_message[2048], last_label[256];
 
@@ -123,6 +124,7 @@ extern Props host_props;
 extern int draw_calls;
 extern Props interact_props;
 extern OfxPluginEntryPoint *main_entry;
+extern OfxPlugin *plugin;
 OfxStatus press(Effect *, const char *param, double time, const char *reason, double source_frame);
 
 Effect *effect_new(void);
@@ -132,5 +134,5 @@ Effect *create(Effect *from, const char *context, OfxStatus *);
 OfxStatus render(Effect *, Image *target, double time, const int window[4], double scale, double source_frame);
 void set_host(void);
 void stress(Effect *, int threads, int churn, int count); /* prints what went wrong */
-void print_text(const char *s); /* as a JSON string */
+void print_text(const char *s);                           /* as a JSON string */
 #endif

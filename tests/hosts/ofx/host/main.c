@@ -9,10 +9,7 @@
 
 #define EFFECTS 64
 
-OfxPluginEntryPoint *main_entry;
-static OfxPlugin *plugin;
 static void *library;
-static OfxHost host_struct = {&host_props, fetch_suite};
 static Effect *effects[EFFECTS], *descriptor;
 static char *words[64];
 static int word_count;
@@ -33,83 +30,15 @@ void print_text(const char *s) {
   putchar('"');
   for (; *s; s++) {
     unsigned char c = (unsigned char)*s;
-    if (c == '"' || c == '\\') printf("\\%c", c);
-    else if (c < 0x20) printf("\\u%04x", c);
-    else putchar(c);
+    if (c == '"' || c == '\\')
+      printf("\\%c", c);
+    else if (c < 0x20)
+      printf("\\u%04x", c);
+    else
+      putchar(c);
   }
   putchar('"');
 }
-
-Effect *effect_new(void) {
-  Effect *e = calloc(1, sizeof *e);
-  props_init(&e->props);
-  props_init(&e->params.props);
-  e->connected = 1;
-  atomic_store(&e->abort_after, -1);
-  return e;
-}
-
-void effect_free(Effect *e) {
-  for (int i = 0; i < e->clip_count; i++) props_clear(&e->clips[i].props);
-  props_clear(&e->props);
-  params_clear(&e->params);
-  free(e->frames);
-  free(e);
-}
-
-Effect *describe(const char *context, OfxStatus status[2]) {
-  Effect *e = effect_new();
-  Props in;
-  props_init(&in);
-  props_set_string(&in, kOfxImageEffectPropContext, 0, context);
-  status[0] = main_entry(kOfxActionDescribe, e, NULL, NULL);
-  status[1] = main_entry(kOfxImageEffectActionDescribeInContext, e, &in, NULL);
-  props_clear(&in);
-  return e;
-}
-
-Effect *create(Effect *from, const char *context, OfxStatus *status) {
-  Effect *e = effect_new();
-  OfxPropertySetHandle p;
-  props_set_string(&e->props, kOfxImageEffectPropContext, 0, context);
-  params_copy(&e->params, &from->params);
-  effect_suite.clipDefine(e, kOfxImageEffectSimpleSourceClipName, &p);
-  effect_suite.clipDefine(e, kOfxImageEffectOutputClipName, &p);
-  *status = main_entry(kOfxActionCreateInstance, e, NULL, NULL);
-  e->params.effect = e;
-  return e;
-}
-
-OfxStatus press(Effect *e, const char *param, double time, const char *reason, double source_frame) {
-  Props in;
-  props_init(&in);
-  props_set_string(&in, kOfxPropType, 0, kOfxTypeParameter);
-  props_set_string(&in, kOfxPropName, 0, param);
-  props_set_string(&in, kOfxPropChangeReason, 0, reason);
-  props_set_number(&in, kOfxPropTime, 0, time);
-  if (source_frame >= 0) props_set_number(&in, kTmImageEffectPropSrcFrame, 0, source_frame);
-  OfxStatus r = main_entry(kOfxActionInstanceChanged, e, &in, NULL);
-  props_clear(&in);
-  return r;
-}
-
-OfxStatus render(Effect *e, Image *target, double time, const int window[4], double scale, double source_frame) {
-  Props in;
-  props_init(&in);
-  props_set_number(&in, kOfxPropTime, 0, time);
-  for (int i = 0; i < 4; i++) props_set_number(&in, kOfxImageEffectPropRenderWindow, i, window[i]);
-  for (int i = 0; i < 2; i++) props_set_number(&in, kOfxImageEffectPropRenderScale, i, scale);
-  props_set_string(&in, kOfxImageEffectPropFieldToRender, 0, kOfxImageFieldNone);
-  if (source_frame >= 0) props_set_number(&in, kTmImageEffectPropSrcFrame, 0, source_frame);
-  render_target = target;
-  render_time = time;
-  OfxStatus r = main_entry(kOfxImageEffectActionRender, e, &in, NULL);
-  render_target = NULL;
-  props_clear(&in);
-  return r;
-}
-
-void set_host(void) { plugin->setHost(&host_struct); }
 
 /* Commands */
 static void do_config(void) {
@@ -142,19 +71,22 @@ static void do_load(void) {
   OfxPlugin *(*get)(int) = (OfxPlugin * (*)(int))(uintptr_t)dlsym(library, "OfxGetPlugin");
   plugin = get(0);
   main_entry = plugin->mainEntry;
-  plugin->setHost(&host_struct);
+  set_host();
   OfxStatus load = main_entry(kOfxActionLoad, NULL, NULL, NULL);
   descriptor = describe(word("context", kOfxImageEffectContextFilter), status);
-  printf("{\"plugins\": %d, \"beyond\": %d, \"id\": \"%s\", \"api\": \"%s\", \"load\": %d, \"describe\": %d, \"context\": %d, \"params\": [", count(),
-         get(1) != NULL, plugin->pluginIdentifier, plugin->pluginApi, load, status[0], status[1]);
+  printf("{\"plugins\": %d, \"beyond\": %d, \"id\": \"%s\", \"api\": \"%s\", \"load\": %d, \"describe\": %d, "
+         "\"context\": %d, \"params\": [",
+         count(), get(1) != NULL, plugin->pluginIdentifier, plugin->pluginApi, load, status[0], status[1]);
   for (Param *p = descriptor->params.first; p; p = p->next) {
-    printf("%s{\"name\": \"%s\", \"type\": \"%s\", \"secret\": %d, \"animates\": %d, \"label\": ", p == descriptor->params.first ? "" : ", ", p->name,
-           p->type, 0, (int)props_number(&p->props, kOfxParamPropAnimates, 0, 1));
+    printf("%s{\"name\": \"%s\", \"type\": \"%s\", \"secret\": %d, \"animates\": %d, \"label\": ",
+           p == descriptor->params.first ? "" : ", ", p->name, p->type, 0,
+           (int)props_number(&p->props, kOfxParamPropAnimates, 0, 1));
     print_text(props_string(&p->props, kOfxPropLabel, 0, ""));
     putchar('}');
   }
   printf("], \"depths\": [");
-  for (int i = 0; i < 4; i++) printf("%s\"%s\"", i ? ", " : "", props_string(&descriptor->props, kOfxImageEffectPropSupportedPixelDepths, i, ""));
+  for (int i = 0; i < 4; i++)
+    printf("%s\"%s\"", i ? ", " : "", props_string(&descriptor->props, kOfxImageEffectPropSupportedPixelDepths, i, ""));
   printf("], \"tiles\": %d, \"temporal\": %d, \"safety\": \"%s\", \"overlay\": %d}\n",
          (int)props_number(&descriptor->props, kOfxImageEffectPropSupportsTiles, 0, 1),
          (int)props_number(&descriptor->props, kOfxImageEffectPropTemporalClipAccess, 0, 0),
@@ -188,7 +120,8 @@ static void read_layout(Layout *l) {
   l->count = strstr(l->components, "RGBA") ? 4 : strstr(l->components, "RGB") ? 3 : 1;
   l->x1 = (int)number("x1", 0), l->y1 = (int)number("y1", 0);
   l->w = (int)number("w", 0), l->h = (int)number("h", 0);
-  l->rx = (int)number("rx", 0), l->ry = (int)number("ry", 0), l->rw = (int)number("rw", 0), l->rh = (int)number("rh", 0);
+  l->rx = (int)number("rx", 0), l->ry = (int)number("ry", 0), l->rw = (int)number("rw", 0),
+  l->rh = (int)number("rh", 0);
   l->padding = (int)number("pad", 0), l->negative = (int)number("negative", 0);
 }
 
@@ -222,8 +155,10 @@ static void set_param(Effect *e) {
   Param *p = params_find(&e->params, word("param", ""));
   if (!p) return;
   const char *value = word("value", "");
-  if (strcmp(p->type, kOfxParamTypeString) == 0) param_set_text(p, value);
-  else sscanf(value, "%lf %lf", &p->v[0], &p->v[1]);
+  if (strcmp(p->type, kOfxParamTypeString) == 0)
+    param_set_text(p, value);
+  else
+    sscanf(value, "%lf %lf", &p->v[0], &p->v[1]);
 }
 
 static void do_get(void) {
@@ -278,7 +213,8 @@ static void do_prefs(void) {
 }
 
 static void do_report(void) {
-  printf("{\"images\": %d, \"sets_in_render\": %d, \"guard_faults\": %d, \"messages\": %d, \"clears\": %d, \"progress\": %d, \"progress_ends\": %d, \"draws\": %d, ",
+  printf("{\"images\": %d, \"sets_in_render\": %d, \"guard_faults\": %d, \"messages\": %d, \"clears\": %d, "
+         "\"progress\": %d, \"progress_ends\": %d, \"draws\": %d, ",
          live_images, sets_in_render, guard_faults, messages, clears, progress_calls, progress_ends, draw_calls);
   printf("\"label\": ");
   print_text(last_label);
@@ -308,13 +244,15 @@ static void do_press(void) {
     printf("{}\n");
   } else {
     double begin = now();
-    OfxStatus r = press(chosen(), word("param", ""), number("time", 0), word("reason", kOfxChangeUserEdited), number("srcframe", -1));
+    OfxStatus r = press(chosen(), word("param", ""), number("time", 0), word("reason", kOfxChangeUserEdited),
+                        number("srcframe", -1));
     printf("{\"status\": %d, \"seconds\": %.4f}\n", r, now() - begin);
   }
 }
 
 static void do_pen(void) {
-  OfxPluginEntryPoint *entry = (OfxPluginEntryPoint *)(uintptr_t)props_pointer(&descriptor->props, kOfxImageEffectPluginPropOverlayInteractV2);
+  OfxPluginEntryPoint *entry =
+      (OfxPluginEntryPoint *)(uintptr_t)props_pointer(&descriptor->props, kOfxImageEffectPluginPropOverlayInteractV2);
   Props in;
   char action[64];
   props_init(&in);
@@ -332,24 +270,42 @@ static void do_pen(void) {
 
 static int run_command(void) {
   const char *c = words[0];
-  if (strcmp(c, "config") == 0) do_config();
-  else if (strcmp(c, "load") == 0) do_load();
-  else if (strcmp(c, "create") == 0) do_create();
-  else if (strcmp(c, "destroy") == 0) do_destroy();
-  else if (strcmp(c, "source") == 0) do_source();
-  else if (strcmp(c, "output") == 0) do_output();
-  else if (strcmp(c, "set") == 0) set_param(chosen()), printf("{}\n");
-  else if (strcmp(c, "get") == 0) do_get();
-  else if (strcmp(c, "press") == 0 || strcmp(c, "begin") == 0 || strcmp(c, "join") == 0) do_press();
-  else if (strcmp(c, "render") == 0) do_render();
-  else if (strcmp(c, "prefs") == 0) do_prefs();
-  else if (strcmp(c, "report") == 0) do_report();
-  else if (strcmp(c, "stress") == 0) stress(chosen(), (int)number("threads", 4), (int)number("churn", 0), (int)number("count", 20));
-  else if (strcmp(c, "pen") == 0) do_pen();
-  else if (strcmp(c, "unload") == 0) printf("{\"status\": %d}\n", main_entry(kOfxActionUnload, NULL, NULL, NULL));
-  else if (strcmp(c, "reload") == 0) plugin->setHost(&host_struct), printf("{\"status\": %d}\n", main_entry(kOfxActionLoad, NULL, NULL, NULL));
-  else if (strcmp(c, "quit") == 0) return 0;
-  else printf("{\"error\": \"command\"}\n");
+  if (strcmp(c, "config") == 0)
+    do_config();
+  else if (strcmp(c, "load") == 0)
+    do_load();
+  else if (strcmp(c, "create") == 0)
+    do_create();
+  else if (strcmp(c, "destroy") == 0)
+    do_destroy();
+  else if (strcmp(c, "source") == 0)
+    do_source();
+  else if (strcmp(c, "output") == 0)
+    do_output();
+  else if (strcmp(c, "set") == 0)
+    set_param(chosen()), printf("{}\n");
+  else if (strcmp(c, "get") == 0)
+    do_get();
+  else if (strcmp(c, "press") == 0 || strcmp(c, "begin") == 0 || strcmp(c, "join") == 0)
+    do_press();
+  else if (strcmp(c, "render") == 0)
+    do_render();
+  else if (strcmp(c, "prefs") == 0)
+    do_prefs();
+  else if (strcmp(c, "report") == 0)
+    do_report();
+  else if (strcmp(c, "stress") == 0)
+    stress(chosen(), (int)number("threads", 4), (int)number("churn", 0), (int)number("count", 20));
+  else if (strcmp(c, "pen") == 0)
+    do_pen();
+  else if (strcmp(c, "unload") == 0)
+    printf("{\"status\": %d}\n", main_entry(kOfxActionUnload, NULL, NULL, NULL));
+  else if (strcmp(c, "reload") == 0)
+    set_host(), printf("{\"status\": %d}\n", main_entry(kOfxActionLoad, NULL, NULL, NULL));
+  else if (strcmp(c, "quit") == 0)
+    return 0;
+  else
+    printf("{\"error\": \"command\"}\n");
   fflush(stdout);
   return 1;
 }

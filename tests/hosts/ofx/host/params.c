@@ -73,8 +73,10 @@ static OfxStatus handle(OfxParamSetHandle set, const char *name, OfxParamHandle 
 
 static OfxStatus get(Param *p, va_list list) {
   pthread_mutex_lock(&lock);
-  if (strcmp(p->type, kOfxParamTypeString) == 0) *va_arg(list, char **) = p->s;
-  else if (strcmp(p->type, kOfxParamTypeDouble) == 0) *va_arg(list, double *) = p->v[0];
+  if (strcmp(p->type, kOfxParamTypeString) == 0)
+    *va_arg(list, char **) = p->s;
+  else if (strcmp(p->type, kOfxParamTypeDouble) == 0)
+    *va_arg(list, double *) = p->v[0];
   else if (strcmp(p->type, kOfxParamTypeDouble2D) == 0) {
     *va_arg(list, double *) = p->v[0];
     *va_arg(list, double *) = p->v[1];
@@ -106,12 +108,16 @@ static OfxStatus set_value(OfxParamHandle p, ...) {
   va_list list;
   if (render_target) atomic_fetch_add(&sets_in_render, 1);
   va_start(list, p);
-  if (strcmp(p->type, kOfxParamTypeString) == 0) param_set_text(p, va_arg(list, const char *));
+  if (strcmp(p->type, kOfxParamTypeString) == 0)
+    param_set_text(p, va_arg(list, const char *));
   else {
     pthread_mutex_lock(&lock);
-    if (strcmp(p->type, kOfxParamTypeDouble) == 0) p->v[0] = va_arg(list, double);
-    else if (strcmp(p->type, kOfxParamTypeDouble2D) == 0) p->v[0] = va_arg(list, double), p->v[1] = va_arg(list, double);
-    else p->v[0] = va_arg(list, int);
+    if (strcmp(p->type, kOfxParamTypeDouble) == 0)
+      p->v[0] = va_arg(list, double);
+    else if (strcmp(p->type, kOfxParamTypeDouble2D) == 0)
+      p->v[0] = va_arg(list, double), p->v[1] = va_arg(list, double);
+    else
+      p->v[0] = va_arg(list, int);
     pthread_mutex_unlock(&lock);
   }
   va_end(list);
@@ -123,6 +129,10 @@ static OfxStatus set_value(OfxParamHandle p, ...) {
 static OfxStatus edit_begin(OfxParamSetHandle set, const char *label) { return (void)set, (void)label, kOfxStatOK; }
 static OfxStatus edit_end(OfxParamSetHandle set) { return (void)set, kOfxStatOK; }
 
-OfxParameterSuiteV1 parameter_suite = {.paramDefine = define, .paramGetHandle = handle, .paramGetValue = get_value,
-                                       .paramGetValueAtTime = get_value_at, .paramSetValue = set_value,
-                                       .paramEditBegin = edit_begin, .paramEditEnd = edit_end};
+OfxParameterSuiteV1 parameter_suite = {.paramDefine = define,
+                                       .paramGetHandle = handle,
+                                       .paramGetValue = get_value,
+                                       .paramGetValueAtTime = get_value_at,
+                                       .paramSetValue = set_value,
+                                       .paramEditBegin = edit_begin,
+                                       .paramEditEnd = edit_end};

@@ -90,10 +90,16 @@ static int has(Props *set, const char *name, int index) {
   return found;
 }
 
-static OfxStatus set_string(OfxPropertySetHandle s, const char *n, int i, const char *v) { return i < 0 || i >= 32 ? kOfxStatErrBadIndex : (props_set_string(s, n, i, v), kOfxStatOK); }
-static OfxStatus set_double(OfxPropertySetHandle s, const char *n, int i, double v) { return i < 0 || i >= 32 ? kOfxStatErrBadIndex : (props_set_number(s, n, i, v), kOfxStatOK); }
+static OfxStatus set_string(OfxPropertySetHandle s, const char *n, int i, const char *v) {
+  return i < 0 || i >= 32 ? kOfxStatErrBadIndex : (props_set_string(s, n, i, v), kOfxStatOK);
+}
+static OfxStatus set_double(OfxPropertySetHandle s, const char *n, int i, double v) {
+  return i < 0 || i >= 32 ? kOfxStatErrBadIndex : (props_set_number(s, n, i, v), kOfxStatOK);
+}
 static OfxStatus set_int(OfxPropertySetHandle s, const char *n, int i, int v) { return set_double(s, n, i, v); }
-static OfxStatus set_pointer(OfxPropertySetHandle s, const char *n, int i, void *v) { return i ? kOfxStatErrBadIndex : (props_set_pointer(s, n, v), kOfxStatOK); }
+static OfxStatus set_pointer(OfxPropertySetHandle s, const char *n, int i, void *v) {
+  return i ? kOfxStatErrBadIndex : (props_set_pointer(s, n, v), kOfxStatOK);
+}
 
 static OfxStatus get_string(OfxPropertySetHandle s, const char *n, int i, char **v) {
   if (!has(s, n, i)) return kOfxStatErrUnknown;
@@ -128,7 +134,12 @@ static OfxStatus dimension(OfxPropertySetHandle s, const char *n, int *v) {
   return p ? kOfxStatOK : kOfxStatErrUnknown;
 }
 
-OfxPropertySuiteV1 property_suite = {
-    .propSetPointer = set_pointer, .propSetString = set_string, .propSetDouble = set_double, .propSetInt = set_int,
-    .propGetPointer = get_pointer, .propGetString = get_string, .propGetDouble = get_double, .propGetInt = get_int,
-    .propGetDimension = dimension};
+OfxPropertySuiteV1 property_suite = {.propSetPointer = set_pointer,
+                                     .propSetString = set_string,
+                                     .propSetDouble = set_double,
+                                     .propSetInt = set_int,
+                                     .propGetPointer = get_pointer,
+                                     .propGetString = get_string,
+                                     .propGetDouble = get_double,
+                                     .propGetInt = get_int,
+                                     .propGetDimension = dimension};

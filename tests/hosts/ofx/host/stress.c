@@ -58,8 +58,10 @@ static void *work(void *arg) {
   Job *job = arg;
   for (int i = 0; i < job->count; i++) {
     int time = job->first + i % job->frames;
-    if (job->churn) churn_once(job, time);
-    else job->sums[time - job->first] = render_once(job, job->effect, time);
+    if (job->churn)
+      churn_once(job, time);
+    else
+      job->sums[time - job->first] = render_once(job, job->effect, time);
   }
   return NULL;
 }
@@ -69,7 +71,8 @@ void stress(Effect *e, int threads, int churn, int count) {
   pthread_t id[32];
   Job *jobs = calloc(32, sizeof *jobs);
   for (int i = 0; i < threads + churn; i++) {
-    jobs[i].effect = e, jobs[i].count = count, jobs[i].first = e->first, jobs[i].frames = e->frame_count, jobs[i].churn = i >= threads;
+    jobs[i].effect = e, jobs[i].count = count, jobs[i].first = e->first, jobs[i].frames = e->frame_count,
+    jobs[i].churn = i >= threads;
     pthread_create(&id[i], NULL, work, &jobs[i]);
   }
   for (int i = 0; i < threads + churn; i++) pthread_join(id[i], NULL);

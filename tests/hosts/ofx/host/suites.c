@@ -8,7 +8,8 @@ Config config = {1, 2, 2, 1, 1, 1, 1};
 Props host_props, interact_props;
 double bounds_first, bounds_last;
 int draw_calls;
-atomic_int live_images, sets_in_render, guard_faults, messages, clears, progress_calls, progress_ends, cancel_after = -1, stop_after = -1;
+atomic_int live_images, sets_in_render, guard_faults, messages, clears, progress_calls, progress_ends,
+    cancel_after = -1, stop_after = -1;
 pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 char last_message[2048], last_label[256];
 _Thread_local Image *render_target;
@@ -60,9 +61,13 @@ static OfxStatus progress_start2(void *e, const char *label, const char *id) {
 
 static OfxStatus progress_start1(void *e, const char *label) { return progress_start2(e, label, NULL); }
 static OfxStatus progress_end(void *e) { return (void)e, atomic_fetch_add(&progress_ends, 1), kOfxStatOK; }
-static OfxStatus get_bounds(void *e, double *first, double *last) { return (void)e, *first = bounds_first, *last = bounds_last, kOfxStatOK; }
+static OfxStatus get_bounds(void *e, double *first, double *last) {
+  return (void)e, *first = bounds_first, *last = bounds_last, kOfxStatOK;
+}
 static OfxStatus get_time(void *e, double *time) { return (void)e, *time = 0, kOfxStatOK; }
-static OfxStatus interact_props_of(OfxInteractHandle i, OfxPropertySetHandle *p) { return (void)i, *p = &interact_props, kOfxStatOK; }
+static OfxStatus interact_props_of(OfxInteractHandle i, OfxPropertySetHandle *p) {
+  return (void)i, *p = &interact_props, kOfxStatOK;
+}
 static OfxStatus redraw(OfxInteractHandle i) { return (void)i, kOfxStatOK; }
 static OfxStatus colour(OfxDrawContextHandle c, const OfxRGBAColourF *to) { return (void)c, (void)to, kOfxStatOK; }
 static OfxStatus width(OfxDrawContextHandle c, float to) { return (void)c, (void)to, kOfxStatOK; }
@@ -107,8 +112,10 @@ const void *fetch_suite(OfxPropertySetHandle h, const char *name, int version) {
   if (strcmp(name, kOfxPropertySuite) == 0) return &property_suite;
   if (strcmp(name, kOfxParameterSuite) == 0) return &parameter_suite;
   if (strcmp(name, kOfxImageEffectSuite) == 0) return &effect_suite;
-  if (strcmp(name, kOfxMessageSuite) == 0) return version > config.message ? NULL : version == 2 ? (void *)&message2 : (void *)&message1;
-  if (strcmp(name, kOfxProgressSuite) == 0) return version > config.progress ? NULL : version == 2 ? (void *)&progress2 : (void *)&progress1;
+  if (strcmp(name, kOfxMessageSuite) == 0)
+    return version > config.message ? NULL : version == 2 ? (void *)&message2 : (void *)&message1;
+  if (strcmp(name, kOfxProgressSuite) == 0)
+    return version > config.progress ? NULL : version == 2 ? (void *)&progress2 : (void *)&progress1;
   if (strcmp(name, kOfxTimeLineSuite) == 0) return config.timeline ? &timeline : NULL;
   if (strcmp(name, kOfxInteractSuite) == 0) return config.interact ? &interact : NULL;
   if (strcmp(name, kOfxDrawSuite) == 0) return config.draw ? &drawing : NULL;
