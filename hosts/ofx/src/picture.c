@@ -138,6 +138,10 @@ void picture_load(const Picture *p, int x, int y, int n, float *rgba) {
   memset(rgba, 0, (size_t)(first - x) * 4 * sizeof *rgba);
   memset(rgba + (size_t)(last - x) * 4, 0, (size_t)(x + n - last) * 4 * sizeof *rgba);
   const unsigned char *from = at(p, first, y);
+  if (p->depth == DEPTH_FLOAT && p->components == 4) {
+    memcpy(rgba + (size_t)(first - x) * 4, from, (size_t)(last - first) * 4 * sizeof *rgba);
+    return;
+  }
   for (float *to = rgba + (size_t)(first - x) * 4; first < last; first++, to += 4) {
     to[3] = 1.0f;
     if (p->components == 1) {
@@ -153,6 +157,10 @@ void picture_load(const Picture *p, int x, int y, int n, float *rgba) {
 void picture_store(const Picture *p, int x, int y, int n, const float *rgba) {
   const size_t step = sample_size[p->depth];
   unsigned char *to = at(p, x, y);
+  if (p->depth == DEPTH_FLOAT && p->components == 4) {
+    memcpy(to, rgba, (size_t)n * 4 * sizeof *rgba);
+    return;
+  }
   for (int i = 0; i < n; i++, rgba += 4)
     for (int c = 0; c < p->components; c++, to += step) put(to, p->depth, p->components == 1 ? rgba[3] : rgba[c]);
 }

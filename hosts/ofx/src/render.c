@@ -72,7 +72,9 @@ static Trouble fetch(Instance *instance, const Settings *settings, int64_t key, 
   if (!settings->session[0]) return TROUBLE_NO_SESSION;
   ClientState state = client_take(&client, host()->name, 0, &wait);
   if (state != CLIENT_OK) return trouble_of(state);
+  const int64_t left = wait.end - sys_now(); /* the engine's time, without what is done here */
   picture_hash(source, hash);
+  wait.end = sys_now() + left;
   state = ask(client, settings, key, plane, hash, &wait);
   Trouble trouble = trouble_of(state);
   if (state == CLIENT_OK) trouble = trouble_in(client, note, size);

@@ -46,7 +46,7 @@ class Built:
     host: Path
 
 
-def build(folder: Path, name: str = "plain", *flags: str, optimise: str = "-O2") -> Built:
+def build(folder: Path, name: str = "plain", *flags: str, optimise: str = "-O1") -> Built:
     """Compile both, once for all workers of a test run."""
     place = folder / f"ofx-{name}"
     place.mkdir(parents=True, exist_ok=True)

@@ -212,7 +212,7 @@ def test_the_hosts_own_frame_numbers(host: Starter, runtime: Path) -> None:
 
 
 def test_media_mode(host: Starter, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine reads the clip itself: no frame is asked of the host, and the shot's name follows from the path."""
+    """The engine reads the clip itself: the host gives no frame, and the session follows from the path."""
     with FakeEngine(runtime) as engine, host(temporal=0) as h:
 
         def status(session: str) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import threading
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -93,31 +94,24 @@ def test_a_socket_of_another_user(host: Starter, runtime: Path) -> None:
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can start an engine as another user")
 def test_a_server_process_of_another_user(host: Starter, runtime: Path) -> None:
     """The socket's file is ours, but who listens is not: what SO_PEERCRED says counts."""
-    path = runtime / "ofx.sock"
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(str(path))
-    pid = os.fork()
-    if pid == 0:  # the credentials are those of the process that calls listen
-        os.setuid(65534)
-        server.listen(8)
-        with contextlib.suppress(OSError):
-            while True:
-                server.accept()
-        os._exit(0)
-    try:
-        with host() as h:
-            frames = prepared(h)
-            end = 0
-            while "another user" not in h.report()["message"] and end < 3:
-                end += 1
-                out, _ = h.render()
-                assert out.tobytes() == frames[0].tobytes()
-                threading.Event().wait(0.2)
-            assert "another user" in h.report()["message"] or "not running" in h.report()["message"]
-    finally:
-        os.kill(pid, 9)
-        os.waitpid(pid, 0)
-        server.close()
+    code = (
+        "import os, socket, sys, time\n"
+        "s = socket.socket(fileno=int(sys.argv[1])); os.setuid(65534); s.listen(8)\n"
+        "print('listening', flush=True); time.sleep(60)"
+    )
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as server:
+        server.bind(str(runtime / "ofx.sock"))
+        fd = server.fileno()
+        words = [sys.executable, "-c", code, str(fd)]
+        process = subprocess.Popen(words, pass_fds=[fd], stdout=subprocess.PIPE, text=True)
+        assert process.stdout
+        with process, process.stdout:
+            assert process.stdout.readline() == "listening\n"
+            try:
+                with host() as h:
+                    passes(h, prepared(h), "another user", SLACK)
+            finally:
+                process.kill()
 
 
 def test_it_hangs_before_it_answers_hello(host: Starter, runtime: Path) -> None:

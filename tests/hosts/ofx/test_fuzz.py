@@ -18,7 +18,7 @@ from tests.hosts.ofx.driver import SOURCES, build, compile_files, hosting
 from tests.hosts.ofx.test_memory import LONG, SANITIZERS
 from tests.hosts.ofx.wire import FakeEngine, Line, pack
 
-SECONDS = float(os.environ.get("TRACKMATTE_OFX_FUZZ", "180" if LONG else "6"))
+SECONDS = float(os.environ.get("TRACKMATTE_OFX_FUZZ", "180" if LONG else "4"))
 SEED = os.environ.get("TRACKMATTE_OFX_SEED", "1")
 PROMPTS = {
     "version": 1,
