@@ -104,16 +104,17 @@ def test_a_matte_is_stale_with_its_frame_even_where_the_mask_stays(tmp_path: Pat
     assert before["content"] == after["content"]
 
 
-def test_masks_come_out_as_from_a_sequence_that_never_grew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tracker", ["fake", "carrying"])
+def test_masks_come_out_as_from_a_sequence_that_never_grew(tmp_path: Path, tracker: str) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "all").mkdir()
-    path = made(tmp_path / "one", range(10, 14), 11)
-    for n in range(14, 17):
+    path = made(tmp_path / "one", range(12, 28), 13, tracker=tracker)
+    for n in (10, 11, 28, 29, 30):  # those in front move the positions of all others
         write(tmp_path / "one/plate", n)
-        done(path)
-    whole = made(tmp_path / "all", range(10, 17), 11)
+    assert done(path)["track"] == [10, 11, 28, 29, 30]
+    whole = made(tmp_path / "all", range(10, 31), 13, tracker=tracker)
     with Shot.open(path) as one, Shot.open(whole) as other:
-        for n in range(10, 17):
+        for n in range(10, 31):
             a, b = one.cache.read("track", "subject", n), other.cache.read("track", "subject", n)
             assert a is not None
             assert b is not None

@@ -84,7 +84,9 @@ class Memory:
         self.check(at)
         sample = np.dtype(SAMPLES[at.depth])
         strides = at.stride, at.comps * sample.itemsize, sample.itemsize
-        return np.ndarray((at.h, at.w, at.comps), sample, self._map, at.offset, strides)
+        # Of all that numpy makes of a buffer, this alone keeps the memory from being unmapped under it.
+        whole = np.frombuffer(self._map, np.uint8)
+        return np.ndarray((at.h, at.w, at.comps), sample, whole, at.offset, strides)
 
     def close(self) -> None:
         """Unmap it; where an error's traceback still holds a view, that happens when it goes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from threading import RLock
@@ -42,7 +41,6 @@ class Session:
         self._said: Said | None = None
         self._asked: tuple[str, str] | None = None
         self._made: int | None = None
-        self._numbers: tuple[int, ...] = ()
         self._looks: tuple[str, dict[int, str]] = "", {}
 
     @property
@@ -165,18 +163,15 @@ class Session:
         except BaseException:
             shot.close()
             raise
-        self._asked, self._numbers = asked, tuple(shot.clip.numbers)
+        self._asked = asked
         return shot
 
     def _carry_over(self, old: ShotDoc, shot: Shot) -> None:
         """Keep what a session's shot file says beyond the plugin's settings."""
-        doc, numbers = shot.doc, tuple(shot.clip.numbers)
+        doc, known = shot.doc, shot.known
         same_size = (old.source.width, old.source.height) == shot.clip.size
-        doc.prompts.extend(p for p in old.prompts if p.frame in numbers and (same_size or p.mask is None))
+        doc.prompts.extend(p for p in old.prompts if p.frame in known and (same_size or p.mask is None))
         doc.steady, doc.exclusive, doc.between = old.steady, old.exclusive, old.between
-        if numbers[: len(self._numbers)] != self._numbers or numbers[0] != old.source.first:
-            # The states of a pass go by position in the clip, and positions have moved.
-            shutil.rmtree(shot.cache.root / "state", ignore_errors=True)
 
     def take(self, key: int, read: Callable[[], NDArray[Any]]) -> bool:
         """Keep a frame that the plugin sent; return whether the same pixels were there already.
