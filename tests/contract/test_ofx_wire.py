@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import disc
 from tests import ofx_wire as w
 from tests.engines import wait_for
-from tests.ofx_engine import BOX, MEMORY, SIZE, Bridged, Held, bridged, held, plate, push, settles
+from tests.ofx_engine import BOX, MEMORY, SIZE, Bridged, bridged, held, plate, push, settles
 from tests.ofx_wire import Plugin, WireError
 from trackmatte.server.ofx import bridge as bridge_module
 from trackmatte.server.ofx import connection, memory, peer, wire
@@ -50,7 +51,10 @@ def plugin(bridge: Bridged) -> Iterator[Plugin]:
 @pytest.fixture(autouse=True)
 def nothing_is_left(bridge: Bridged, request: pytest.FixtureRequest) -> Iterator[None]:
     """Compare what the process holds before and after each test."""
-    before = settles(Held(held().fds, 0, 0)) if "plugin" not in request.fixturenames else None
+    before = None
+    if "plugin" not in request.fixturenames:
+        wait_for(lambda: held().threads == 0)
+        before = held()
     yield
     if before is not None:
         assert settles(before) == before
@@ -461,7 +465,7 @@ def mutated(rng: np.random.Generator, value: Any) -> Any:
     return odd[int(rng.integers(len(odd)))]
 
 
-def requests(rng: np.random.Generator, session: str) -> tuple[int, dict[str, Any]]:
+def requests(rng: np.random.Generator, session: str, movie: Path) -> tuple[int, dict[str, Any]]:
     """Return a request that is well made."""
     w_, h = int(rng.integers(1, 60)), int(rng.integers(1, 40))
     depth, size = [("byte", 1), ("short", 2), ("half", 2), ("float", 4)][int(rng.integers(4))]
@@ -473,6 +477,8 @@ def requests(rng: np.random.Generator, session: str) -> tuple[int, dict[str, Any
     said = {"version": 1, "points": [{"frame": key, "x": 0.5, "y": 0.5, "label": 1}]}
     said["boxes"] = [{"frame": key, **BOX}]
     opened = {**named, "mode": "push", "path": "", "colour": "auto", "tracker": "fake", "refiner": "none"}
+    if rng.random() < 0.3:
+        opened |= {"mode": "media", "path": str(movie)}
     every: list[tuple[int, dict[str, Any]]] = [
         (w.HELLO, HI), (w.OPEN, opened), (w.PROMPTS, {**named, "prompts": said}), (w.STATUS, named),
         (w.FRAME, {**named, "key": key, "pixels": frame, "hash": "0" * 16}),
@@ -494,7 +500,7 @@ def misbehave(bridge: Bridged, seed: int, codes: set[str]) -> None:
         assert plugin.memory is None or plugin.memory.write(rng.bytes(4096 * 4))
         try:
             for _ in range(40):
-                kind, body = requests(rng, session)
+                kind, body = requests(rng, session, bridge.cache / "a.mp4")
                 if rng.random() < 0.25:
                     body = mutated(rng, body)
                 data = bytearray(w.pack(kind, int(rng.integers(2**32)), body))
@@ -524,6 +530,7 @@ def test_noise_breaks_nothing_and_leaves_nothing(
 ) -> None:
     monkeypatch.setattr(wire, "REST", 0.3)
     rounds, first = int(os.environ.get("OFX_FUZZ_ROUNDS", "25")), int(os.environ.get("OFX_FUZZ_SEED", "1"))
+    disc.write_movie(bridge.cache / "a.mp4", 6, SIZE)
     codes: set[str] = set()
     failed: list[BaseException] = []
 

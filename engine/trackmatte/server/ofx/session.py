@@ -129,10 +129,12 @@ class Session:
                         source, clip = opened.shot.doc.source, opened.shot.clip
                     if not thorough or given.mode == "push" or clip.identity() == source.identity:
                         return opened
-                except TrackmatteError:  # someone changed the file or the clip: it is made anew
+                except (TrackmatteError, ValueError):  # the file or the clip changed: it is made anew
                     pass
-            opened = self._engine.shots.take(self._make(given))
-            self._made = version
+            with self.plates.writing:  # no frame comes or goes while the clip is opened
+                version = self.plates.version if given.mode == "push" else 0
+                opened = self._engine.shots.take(self._make(given))
+                self._made = version
             return opened
 
     def _make(self, given: Open) -> Shot:
