@@ -446,6 +446,39 @@ def test_media_that_goes_or_changes(plugin: Plugin, session: str, tmp_path: Path
     assert (status["last"], status["tracked"], status["matted"], status["stale"]) == (5, 6, 0, 4)
 
 
+def test_a_sequence_on_disk_that_grew_is_read_again(plugin: Plugin, session: str, tmp_path: Path) -> None:
+    clip = disc.write_frames(tmp_path / "plate", 3, SIZE)
+    assert plugin.open(session, "media", path=str(clip))["last"] == 1003
+    plugin.prompts(session, boxes=[box(1001)])
+    assert plugin.run(w.TRACK, session, 1001, 2000)["frames"] == 3
+    disc.write_frames(tmp_path / "plate", 5, SIZE)
+    assert plugin.status(session)["last"] == 1003
+    assert plugin.open(session, "media", path=str(clip))["last"] == 1005
+    disc.write_frames(tmp_path / "plate", 6, SIZE)
+    assert plugin.run(w.TRACK, session, 1001, 2000)["frames"] == 6
+
+
+def test_opening_again_is_cheap_where_nothing_changed(
+    plugin: Plugin, session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = disc.write_movie(tmp_path / "a.mp4", 3)
+    status = plugin.open(session, "media", path=str(clip))
+    monkeypatch.setattr(Shot, "new", None)
+    assert plugin.open(session, "media", path=str(clip)) == status
+
+
+def test_a_correction_that_is_dragged_about_is_not_kept_in_memory(
+    bridge: Bridged, plugin: Plugin, session: str
+) -> None:
+    finished(plugin, session)
+    for i in range(10):
+        point = {"frame": 1004, "x": 0.05 * i, "y": 0.5, "label": 0}
+        plugin.prompts(session, [point], [box(1001)])
+        plugin.status(session)
+    opened = bridge.engine.shots.open(m.OpenShot(str(bridge.shot(session))))
+    assert len(opened.shot.prompts._loaded) == 2
+
+
 def test_media_of_varying_rate_says_so(plugin: Plugin, session: str, movies: object) -> None:
     name = next(n for n in MOVIES if "vfr" in n)
     status = plugin.open(session, "media", path=str(movies(name)))  # type: ignore[operator]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import struct
 import threading
@@ -19,13 +20,15 @@ import pytest
 
 from tests import disc
 from tests import ofx_wire as w
-from tests.engines import wait_for
+from tests.engines import ROOT, wait_for
 from tests.ofx_engine import BOX, MEMORY, SIZE, Bridged, bridged, held, plate, push, settles
 from tests.ofx_wire import Plugin, WireError
 from trackmatte.server.ofx import bridge as bridge_module
 from trackmatte.server.ofx import connection, memory, peer, wire
 from trackmatte.server.ofx.memory import Memory
+from trackmatte.server.ofx.messages import ASKED, Kind
 
+PAGE = ROOT / "docs" / "protocol-ofx.md"
 SESSION = "0f0e0d0c-0b0a-4908-8706-050403020100"
 HI = {"protocol": 1, "plugin": "test", "host": "pytest", "pid": 1}
 
@@ -445,6 +448,13 @@ def test_memory_that_an_error_still_looks_at_goes_with_it() -> None:
     os.close(fd)
 
 
+def test_the_page_has_the_types_of_the_code() -> None:
+    rows = re.findall(r"^\| ([A-Z]+) \| (\d+) \| (\w+) \|", PAGE.read_text(encoding="utf-8"), re.M)
+    assert {(name, int(number)) for name, number, _ in rows} == {(k.name, k.value) for k in Kind}
+    asked = {name for name, _, who in rows if who in ("plugin", "both")}
+    assert asked == {k.name for k in ASKED}
+
+
 def mutated(rng: np.random.Generator, value: Any) -> Any:
     """Return JSON with one thing in it replaced."""
     odd = [
@@ -562,6 +572,7 @@ def test_noise_breaks_nothing_and_leaves_nothing(
         push(plugin, session, range(1, 4))
         assert plugin.run(w.TRACK, session, 1, 3)["frames"] == 3
         assert plugin.run(w.REFINE, session, 1, 3)["frames"] == 3
+    bridge.engine.shots.close_all()  # an open clip may hold its file
 
 
 def _resident() -> int:

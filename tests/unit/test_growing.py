@@ -171,3 +171,20 @@ def test_a_frame_says_what_it_is_or_its_bytes_do(tmp_path: Path) -> None:
         (tmp_path / "plate/plate.0001.png").unlink()
         assert contents_of(shot.clip).frame(2) != contents.frame(2)
         assert contents_of(shot.clip).frame(1) == "gone"
+
+
+def test_a_leg_keeps_the_state_that_a_later_one_goes_on_from(tmp_path: Path) -> None:
+    path = made(tmp_path, range(10, 16), 10, 13)
+    for n in range(16, 20):
+        write(tmp_path / "plate", n)
+    write(tmp_path / "plate", 11, look=3)
+    # From 10 on again, and from the state after 15, which the first leg's own must not replace.
+    assert done(path)["track"] == [11, 12, 16, 17, 18, 19]
+    with Shot.open(path) as shot:
+        kept = {n: shot.cache.read("track", "subject", n) for n in range(10, 20)}
+        assert list(shot.track(fresh=True))
+        for n, found in kept.items():
+            again = shot.cache.read("track", "subject", n)
+            assert found is not None
+            assert again is not None
+            np.testing.assert_array_equal(found[0], again[0])

@@ -149,6 +149,8 @@ class TrackRun:
     def _pass(self, way: Way, legs: list[Leg]) -> Iterator[Progress]:
         sign = 1 if way == "forward" else -1
         needs = self.needs[way]
+        # A leg's own states must not replace the one from which a later leg goes on.
+        self._needed = {(leg.object, leg.state) for leg in legs}
         need = set().union(*needs.values())
         ahead = sorted(legs, key=lambda g: g.start * sign, reverse=True)
         for stretch in segments(legs, sign):
@@ -199,7 +201,8 @@ class TrackRun:
             if state := self.tracker.snapshot(obj):
                 state = {**state, **self.drift.snapshot(obj)}
                 tag = f"{self.jobs[obj].keys[index]} {self.jobs[obj].lineage}"
-                writes.put(partial(self.cache.save_state, obj, way, index, tag, state, keep))
+                needed = [state for o, state in self._needed if o == obj]
+                writes.put(partial(self.cache.save_state, obj, way, index, tag, state, keep, needed))
         writes.flush()
 
     def _keep(self, mask: Mask, steady: float | None, way: Way, writes: WriteBehind) -> None:

@@ -126,6 +126,7 @@ class Connection:
         memory = Memory(message.fds[0], asked.size)
         self._forget_memory()
         self._memory = memory
+        message.close()
         return Kind.OK, m.Nothing()
 
     def _forget_memory(self) -> None:

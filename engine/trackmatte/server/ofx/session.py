@@ -41,6 +41,7 @@ class Session:
         self._said: Said | None = None
         self._asked: tuple[str, str] | None = None
         self._made: int | None = None
+        self._listing: int | None = None
         self._looks: tuple[str, dict[int, str]] = "", {}
 
     @property
@@ -64,9 +65,10 @@ class Session:
             )
         with self._lock:
             before = self._given
-            self._given, self._made = given, None
+            if given != before:
+                self._given, self._made = given, None
             try:
-                self.sync()
+                self.sync(thorough=True)
             except BaseException:
                 self._given, self._made = before, None
                 raise
@@ -121,7 +123,8 @@ class Session:
                 if not self.plates.keys():
                     return None
                 version = self.plates.version
-            if self._made == version and self.path.exists():
+            listing = _listing(given) if thorough else self._listing
+            if (self._made, self._listing) == (version, listing) and self.path.exists():
                 try:
                     opened = self._engine.shots.open(OpenRequest(str(self.path)))
                     with opened.lock:
@@ -134,7 +137,7 @@ class Session:
             with self.plates.writing:  # no frame comes or goes while the clip is opened
                 version = self.plates.version if given.mode == "push" else 0
                 opened = self._engine.shots.take(self._make(given))
-                self._made = version
+                self._made, self._listing = version, listing
             return opened
 
     def _make(self, given: Open) -> Shot:
@@ -231,6 +234,17 @@ def _space(colour: Colour) -> str | None:
         return colour_named(REC709).name
     except UsageError:  # a configuration of the user's own, whose linear light is that of its own space
         return "scene_linear"
+
+
+def _listing(given: Open) -> int | None:
+    """Return what changes when files are added beside those of a sequence on disk."""
+    path = Path(given.path)
+    try:
+        if given.mode == "push" or path.is_file():
+            return None
+        return (path if path.is_dir() else path.parent).stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _part(name: str, old: PartDoc | None) -> PartDoc:
