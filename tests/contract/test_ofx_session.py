@@ -410,6 +410,20 @@ def test_a_disk_that_takes_no_more_is_one_clear_error(
     assert plugin.run(w.TRACK, session, 1001, 1005)["frames"] == 5
 
 
+def test_a_cache_folder_that_cannot_be_made(tmp_path: Path, session: str) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    with bridged(tmp_path) as bridge, bridge.plugin() as plugin:
+        plugin.open(session)
+        for ask in (
+            lambda: plugin.frame(session, 1, plate(1)),
+            lambda: plugin.open(session, "media", path=str(disc.write_movie(tmp_path / "a.mp4", 2))),
+        ):
+            with pytest.raises(WireError, match="cannot write") as e:
+                ask()
+            assert e.value.code == "output"
+        assert plugin.status(session)["state"] == "empty"
+
+
 def test_media_that_cannot_be_read(plugin: Plugin, session: str, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"no movie")
     for path, code in (
@@ -436,7 +450,8 @@ def test_media_that_goes_or_changes(plugin: Plugin, session: str, tmp_path: Path
     plugin.run(w.TRACK, session, 0, 3)
     plugin.run(w.REFINE, session, 0, 3)
     clip.rename(tmp_path / "b.mp4")
-    assert plugin.matte(session, 2, SIZE)[0]["state"] == "hit"
+    said = plugin.matte(session, 2, SIZE, w.look_hash(plate(9)))[0]
+    assert (said["state"], said["stale"]) == ("hit", False)  # what the plate was nobody can say now
     with pytest.raises(WireError) as e:
         plugin.run(w.TRACK, session, 0, 3)
     assert e.value.code == "clip"

@@ -82,6 +82,12 @@ def test_a_frame_that_comes_between_two_counts_as_a_change(tmp_path: Path) -> No
     assert stale(path) == ([10, 12, 14], [16, 18])
 
 
+def test_a_tracker_with_memories_minds_the_length_of_a_short_clip(tmp_path: Path) -> None:
+    path = made(tmp_path, range(10, 14), 10, tracker="carrying")
+    write(tmp_path / "plate", 14)
+    assert stale(path) == ([], [*range(10, 14)])
+
+
 def test_the_same_frame_again_changes_nothing(tmp_path: Path) -> None:
     path = made(tmp_path, range(10, 15), 10)
     write(tmp_path / "plate", 12)

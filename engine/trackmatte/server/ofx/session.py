@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from trackmatte.color import REC709, SRGB, colour_named
-from trackmatte.errors import FrameError, ShotError, TrackmatteError, UsageError
+from trackmatte.errors import ShotError, TrackmatteError, UsageError
 from trackmatte.files import write_error
 from trackmatte.server.engine import Engine
 from trackmatte.server.ofx.messages import Colour, Open, Said
@@ -211,7 +211,7 @@ class Session:
         if key not in looks:
             try:
                 frame = opened.images.frame_at(opened.shot.clip.numbers.index(key))
-            except (FrameError, ValueError):
+            except (OSError, ValueError):  # it cannot be read, or is not there
                 return None
             looks[key] = look_hash(frame.display())
         return looks[key]
