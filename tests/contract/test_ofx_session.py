@@ -21,7 +21,9 @@ from tests.engines import wait_for
 from tests.media_maker import MOVIES
 from tests.ofx_engine import BOX, SIZE, Bridged, bridged, plate, push
 from tests.ofx_wire import Plugin, WireError
+from trackmatte.errors import ClipError
 from trackmatte.prompt import Box, Prompt
+from trackmatte.server.images import Images
 from trackmatte.server.ofx import mattes
 from trackmatte.shot import Shot
 from trackmatte.shot.cache import FrameCache
@@ -443,15 +445,23 @@ def test_media_that_cannot_be_read(plugin: Plugin, session: str, tmp_path: Path)
             plugin.status(session)
 
 
-def test_media_that_goes_or_changes(plugin: Plugin, session: str, tmp_path: Path) -> None:
+def _gone(*_: object) -> None:
+    raise ClipError("gone")
+
+
+def test_media_that_goes_or_changes(
+    plugin: Plugin, session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clip = disc.write_movie(tmp_path / "a.mp4", 4)
     plugin.open(session, "media", path=str(clip))
     plugin.prompts(session, boxes=[box(0)])
     plugin.run(w.TRACK, session, 0, 3)
     plugin.run(w.REFINE, session, 0, 3)
     clip.rename(tmp_path / "b.mp4")
-    said = plugin.matte(session, 2, SIZE, w.look_hash(plate(9)))[0]
-    assert (said["state"], said["stale"]) == ("hit", False)  # what the plate was nobody can say now
+    with monkeypatch.context() as patch:
+        patch.setattr(Images, "frame_at", _gone)
+        said = plugin.matte(session, 2, SIZE, w.look_hash(plate(9)))[0]
+        assert (said["state"], said["stale"]) == ("hit", False)  # nobody can say what the plate is
     with pytest.raises(WireError) as e:
         plugin.run(w.TRACK, session, 0, 3)
     assert e.value.code == "clip"
