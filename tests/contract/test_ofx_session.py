@@ -23,8 +23,9 @@ from tests.ofx_engine import BOX, SIZE, Bridged, bridged, plate, push
 from tests.ofx_wire import Plugin, WireError
 from trackmatte.errors import ClipError
 from trackmatte.prompt import Box, Prompt
+from trackmatte.server import shots
 from trackmatte.server.images import Images
-from trackmatte.server.ofx import mattes
+from trackmatte.server.ofx import mattes, sessions
 from trackmatte.shot import Shot
 from trackmatte.shot.cache import FrameCache
 from trackmatte_client.protocol import messages as m
@@ -579,6 +580,22 @@ def test_a_session_that_nobody_opened(plugin: Plugin, session: str) -> None:
         with pytest.raises(WireError) as e:
             ask()
         assert e.value.code == "not_found"
+
+
+def test_more_sessions_than_stay_open(
+    bridge: Bridged, plugin: Plugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shots, "OPEN", 2)
+    monkeypatch.setattr(sessions, "KNOWN", 3)
+    names = [str(uuid.uuid4()) for _ in range(4)]
+    for name in names:
+        finished(plugin, name, range(1, 3))
+    assert len(bridge.engine.shots.list().shots) == 2
+    for name in names[1:]:
+        assert plugin.matte(name, 2, SIZE)[0] == {"state": "hit", "stale": False, "note": ""}
+    with pytest.raises(WireError, match="open it first"):
+        plugin.matte(names[0], 2, SIZE)
+    assert plugin.open(names[0])["matted"] == 2
 
 
 def test_frames_for_a_clip_on_disk_are_refused(plugin: Plugin, session: str, tmp_path: Path) -> None:

@@ -539,7 +539,7 @@ def test_noise_breaks_nothing_and_leaves_nothing(
     bridge: Bridged, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(wire, "REST", 0.3)
-    rounds, first = int(os.environ.get("OFX_FUZZ_ROUNDS", "25")), int(os.environ.get("OFX_FUZZ_SEED", "1"))
+    rounds, first = int(os.environ.get("OFX_FUZZ_ROUNDS", "50")), int(os.environ.get("OFX_FUZZ_SEED", "1"))
     disc.write_movie(bridge.cache / "a.mp4", 6, SIZE)
     codes: set[str] = set()
     failed: list[BaseException] = []

@@ -107,7 +107,6 @@ import os, sys, time
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
 from tests import ofx_wire as w
-from tests.ofx_engine import plate
 plugin = w.Plugin(Path({str(sock)!r}), size=1 << 20)
 what = sys.argv[1]
 if what == "track":

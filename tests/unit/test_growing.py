@@ -127,15 +127,20 @@ def test_masks_come_out_as_from_a_sequence_that_never_grew(tmp_path: Path, track
             np.testing.assert_array_equal(a[0], b[0])
 
 
-def test_locked_masks_stay_and_what_lies_behind_them_does(tmp_path: Path) -> None:
+def test_locked_masks_stay_and_hide_no_change_behind_them(tmp_path: Path) -> None:
     path = made(tmp_path, range(10, 18), 10)
     with Shot.open(path) as shot:
         shot.lock("subject", 13, 14)
         shot.save()
-    write(tmp_path / "plate", 12, look=1)
-    assert stale(path) == ([10, 11, *range(13, 18)], [12])
+        locked = {n: shot.cache.path("track", "subject", n).read_bytes() for n in (13, 14)}
+    assert stale(path)[1] == []
     write(tmp_path / "plate", 16, look=1)
-    assert stale(path)[1] == [12]
+    assert stale(path) == ([*range(10, 16)], [16, 17])
+    write(tmp_path / "plate", 12, look=1)
+    assert stale(path) == ([10, 11, 13, 14], [12, 15, 16, 17])
+    assert done(path)["track"] == [12, 15, 16, 17]
+    with Shot.open(path) as shot:
+        assert locked == {n: shot.cache.path("track", "subject", n).read_bytes() for n in (13, 14)}
 
 
 def test_a_shot_that_does_not_grow_refuses_a_changed_sequence_and_has_the_keys_it_had(tmp_path: Path) -> None:

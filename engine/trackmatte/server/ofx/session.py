@@ -176,7 +176,8 @@ class Session:
         doc, known = shot.doc, shot.known
         same_size = (old.source.width, old.source.height) == shot.clip.size
         doc.prompts.extend(p for p in old.prompts if p.frame in known and (same_size or p.mask is None))
-        doc.steady, doc.exclusive, doc.between = old.steady, old.exclusive, old.between
+        doc.locked, doc.steady = old.locked, old.steady
+        doc.exclusive, doc.between = old.exclusive, old.between
 
     def take(self, key: int, read: Callable[[], NDArray[Any]]) -> bool:
         """Keep a frame that the plugin sent; return whether the same pixels were there already.
