@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import stat
@@ -40,6 +39,8 @@ class Memory:
     """
 
     def __init__(self, fd: int, size: int) -> None:
+        import fcntl  # not on Windows, where this package can be imported all the same
+
         try:
             found = os.fstat(fd)
             seals = fcntl.fcntl(fd, F_GET_SEALS) if stat.S_ISREG(found.st_mode) else 0
