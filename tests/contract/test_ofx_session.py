@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -737,6 +739,15 @@ def test_jobs_wait_for_one_another(bridge: Bridged, plugin: Plugin, session: str
         assert other.matte(session, 1002, SIZE)[0]["state"] == "busy"
     go.set()
     assert plugin.finish()["frames"] == 6
+
+
+def test_a_job_that_ended_holds_no_shot(bridge: Bridged, plugin: Plugin, session: str) -> None:
+    finished(plugin, session)
+    shot = weakref.ref(bridge.engine.shots.open(m.OpenShot(str(bridge.shot(session)))))
+    push(plugin, session, range(1007, 1009))  # the shot is made anew
+    plugin.status(session)
+    gc.collect()
+    assert shot() is None
 
 
 def test_doubtful_frames_are_named_and_at_most_so_many(
