@@ -83,7 +83,6 @@ class Held:
 
 def held() -> Held:
     """Count."""
-    gc.collect()
     maps = sum("memfd:pixels" in line for line in Path("/proc/self/maps").read_text().splitlines())
     threads = sum(t.name == "trackmatte ofx plugin" for t in threading.enumerate())
     return Held(len(os.listdir("/proc/self/fd")), maps, threads)  # noqa: PTH208
@@ -94,4 +93,5 @@ def settles(wanted: Held, seconds: float = 20.0) -> Held:
     end = time.monotonic() + seconds
     while (found := held()) != wanted and time.monotonic() < end:
         time.sleep(0.02)
+        gc.collect()
     return found

@@ -115,10 +115,14 @@ class Plugin:
         self.sock.connect(os.fspath(path))
         self.req = 0
         self.memory: mmap.mmap | None = None
-        if hello:
-            self.ask(HELLO, {"protocol": 1, "plugin": "test", "host": "pytest", "pid": os.getpid()})
-        if size:
-            self.slots(size)
+        try:
+            if hello:
+                self.ask(HELLO, {"protocol": 1, "plugin": "test", "host": "pytest", "pid": os.getpid()})
+            if size:
+                self.slots(size)
+        except BaseException:
+            self.close()
+            raise
 
     def send(self, kind: int, body: Any, fds: tuple[int, ...] = ()) -> int:
         """Send a message and return its request number."""

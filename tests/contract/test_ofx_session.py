@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +23,11 @@ from tests.engines import wait_for
 from tests.media_maker import MOVIES
 from tests.ofx_engine import BOX, SIZE, Bridged, bridged, plate, push
 from tests.ofx_wire import Plugin, WireError
+from trackmatte.errors import ClipError
 from trackmatte.prompt import Box, Prompt
-from trackmatte.server.ofx import mattes
+from trackmatte.server import shots
+from trackmatte.server.images import Images
+from trackmatte.server.ofx import mattes, sessions
 from trackmatte.shot import Shot
 from trackmatte.shot.cache import FrameCache
 from trackmatte_client.protocol import messages as m
@@ -410,6 +415,20 @@ def test_a_disk_that_takes_no_more_is_one_clear_error(
     assert plugin.run(w.TRACK, session, 1001, 1005)["frames"] == 5
 
 
+def test_a_cache_folder_that_cannot_be_made(tmp_path: Path, session: str) -> None:
+    (tmp_path / "cache").write_text("in the way")
+    with bridged(tmp_path) as bridge, bridge.plugin() as plugin:
+        plugin.open(session)
+        for ask in (
+            lambda: plugin.frame(session, 1, plate(1)),
+            lambda: plugin.open(session, "media", path=str(disc.write_movie(tmp_path / "a.mp4", 2))),
+        ):
+            with pytest.raises(WireError, match="cannot write") as e:
+                ask()
+            assert e.value.code == "output"
+        assert plugin.status(session)["state"] == "empty"
+
+
 def test_media_that_cannot_be_read(plugin: Plugin, session: str, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"no movie")
     for path, code in (
@@ -429,14 +448,23 @@ def test_media_that_cannot_be_read(plugin: Plugin, session: str, tmp_path: Path)
             plugin.status(session)
 
 
-def test_media_that_goes_or_changes(plugin: Plugin, session: str, tmp_path: Path) -> None:
+def _gone(*_: object) -> None:
+    raise ClipError("gone")
+
+
+def test_media_that_goes_or_changes(
+    plugin: Plugin, session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clip = disc.write_movie(tmp_path / "a.mp4", 4)
     plugin.open(session, "media", path=str(clip))
     plugin.prompts(session, boxes=[box(0)])
     plugin.run(w.TRACK, session, 0, 3)
     plugin.run(w.REFINE, session, 0, 3)
     clip.rename(tmp_path / "b.mp4")
-    assert plugin.matte(session, 2, SIZE)[0]["state"] == "hit"
+    with monkeypatch.context() as patch:
+        patch.setattr(Images, "frame_at", _gone)
+        said = plugin.matte(session, 2, SIZE, w.look_hash(plate(9)))[0]
+        assert (said["state"], said["stale"]) == ("hit", False)  # nobody can say what the plate is
     with pytest.raises(WireError) as e:
         plugin.run(w.TRACK, session, 0, 3)
     assert e.value.code == "clip"
@@ -444,6 +472,39 @@ def test_media_that_goes_or_changes(plugin: Plugin, session: str, tmp_path: Path
     assert plugin.run(w.TRACK, session, 0, 9)["frames"] == 6
     status = plugin.status(session)
     assert (status["last"], status["tracked"], status["matted"], status["stale"]) == (5, 6, 0, 4)
+
+
+def test_a_sequence_on_disk_that_grew_is_read_again(plugin: Plugin, session: str, tmp_path: Path) -> None:
+    clip = disc.write_frames(tmp_path / "plate", 3, SIZE)
+    assert plugin.open(session, "media", path=str(clip))["last"] == 1003
+    plugin.prompts(session, boxes=[box(1001)])
+    assert plugin.run(w.TRACK, session, 1001, 2000)["frames"] == 3
+    disc.write_frames(tmp_path / "plate", 5, SIZE)
+    assert plugin.status(session)["last"] == 1003
+    assert plugin.open(session, "media", path=str(clip))["last"] == 1005
+    disc.write_frames(tmp_path / "plate", 6, SIZE)
+    assert plugin.run(w.TRACK, session, 1001, 2000)["frames"] == 6
+
+
+def test_opening_again_is_cheap_where_nothing_changed(
+    plugin: Plugin, session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = disc.write_movie(tmp_path / "a.mp4", 3)
+    status = plugin.open(session, "media", path=str(clip))
+    monkeypatch.setattr(Shot, "new", None)
+    assert plugin.open(session, "media", path=str(clip)) == status
+
+
+def test_a_correction_that_is_dragged_about_is_not_kept_in_memory(
+    bridge: Bridged, plugin: Plugin, session: str
+) -> None:
+    finished(plugin, session)
+    for i in range(10):
+        point = {"frame": 1004, "x": 0.05 * i, "y": 0.5, "label": 0}
+        plugin.prompts(session, [point], [box(1001)])
+        plugin.status(session)
+    opened = bridge.engine.shots.open(m.OpenShot(str(bridge.shot(session))))
+    assert len(opened.shot.prompts._loaded) == 2
 
 
 def test_media_of_varying_rate_says_so(plugin: Plugin, session: str, movies: object) -> None:
@@ -521,6 +582,22 @@ def test_a_session_that_nobody_opened(plugin: Plugin, session: str) -> None:
         with pytest.raises(WireError) as e:
             ask()
         assert e.value.code == "not_found"
+
+
+def test_more_sessions_than_stay_open(
+    bridge: Bridged, plugin: Plugin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shots, "OPEN", 2)
+    monkeypatch.setattr(sessions, "KNOWN", 3)
+    names = [str(uuid.uuid4()) for _ in range(4)]
+    for name in names:
+        finished(plugin, name, range(1, 3))
+    assert len(bridge.engine.shots.list().shots) == 2
+    for name in names[1:]:
+        assert plugin.matte(name, 2, SIZE)[0] == {"state": "hit", "stale": False, "note": ""}
+    with pytest.raises(WireError, match="open it first"):
+        plugin.matte(names[0], 2, SIZE)
+    assert plugin.open(names[0])["matted"] == 2
 
 
 def test_frames_for_a_clip_on_disk_are_refused(plugin: Plugin, session: str, tmp_path: Path) -> None:
@@ -662,6 +739,15 @@ def test_jobs_wait_for_one_another(bridge: Bridged, plugin: Plugin, session: str
         assert other.matte(session, 1002, SIZE)[0]["state"] == "busy"
     go.set()
     assert plugin.finish()["frames"] == 6
+
+
+def test_a_job_that_ended_holds_no_shot(bridge: Bridged, plugin: Plugin, session: str) -> None:
+    finished(plugin, session)
+    shot = weakref.ref(bridge.engine.shots.open(m.OpenShot(str(bridge.shot(session)))))
+    push(plugin, session, range(1007, 1009))  # the shot is made anew
+    plugin.status(session)
+    gc.collect()
+    assert shot() is None
 
 
 def test_doubtful_frames_are_named_and_at_most_so_many(

@@ -82,6 +82,12 @@ def test_a_frame_that_comes_between_two_counts_as_a_change(tmp_path: Path) -> No
     assert stale(path) == ([10, 12, 14], [16, 18])
 
 
+def test_a_tracker_with_memories_minds_the_length_of_a_short_clip(tmp_path: Path) -> None:
+    path = made(tmp_path, range(10, 14), 10, tracker="carrying")
+    write(tmp_path / "plate", 14)
+    assert stale(path) == ([], [*range(10, 14)])
+
+
 def test_the_same_frame_again_changes_nothing(tmp_path: Path) -> None:
     path = made(tmp_path, range(10, 15), 10)
     write(tmp_path / "plate", 12)
@@ -104,31 +110,37 @@ def test_a_matte_is_stale_with_its_frame_even_where_the_mask_stays(tmp_path: Pat
     assert before["content"] == after["content"]
 
 
-def test_masks_come_out_as_from_a_sequence_that_never_grew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tracker", ["fake", "carrying"])
+def test_masks_come_out_as_from_a_sequence_that_never_grew(tmp_path: Path, tracker: str) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "all").mkdir()
-    path = made(tmp_path / "one", range(10, 14), 11)
-    for n in range(14, 17):
+    path = made(tmp_path / "one", range(12, 28), 13, tracker=tracker)
+    for n in (10, 11, 28, 29, 30):  # those in front move the positions of all others
         write(tmp_path / "one/plate", n)
-        done(path)
-    whole = made(tmp_path / "all", range(10, 17), 11)
+    assert done(path)["track"] == [10, 11, 28, 29, 30]
+    whole = made(tmp_path / "all", range(10, 31), 13, tracker=tracker)
     with Shot.open(path) as one, Shot.open(whole) as other:
-        for n in range(10, 17):
+        for n in range(10, 31):
             a, b = one.cache.read("track", "subject", n), other.cache.read("track", "subject", n)
             assert a is not None
             assert b is not None
             np.testing.assert_array_equal(a[0], b[0])
 
 
-def test_locked_masks_stay_and_what_lies_behind_them_does(tmp_path: Path) -> None:
+def test_locked_masks_stay_and_hide_no_change_behind_them(tmp_path: Path) -> None:
     path = made(tmp_path, range(10, 18), 10)
     with Shot.open(path) as shot:
         shot.lock("subject", 13, 14)
         shot.save()
-    write(tmp_path / "plate", 12, look=1)
-    assert stale(path) == ([10, 11, *range(13, 18)], [12])
+        locked = {n: shot.cache.path("track", "subject", n).read_bytes() for n in (13, 14)}
+    assert stale(path)[1] == []
     write(tmp_path / "plate", 16, look=1)
-    assert stale(path)[1] == [12]
+    assert stale(path) == ([*range(10, 16)], [16, 17])
+    write(tmp_path / "plate", 12, look=1)
+    assert stale(path) == ([10, 11, 13, 14], [12, 15, 16, 17])
+    assert done(path)["track"] == [12, 15, 16, 17]
+    with Shot.open(path) as shot:
+        assert locked == {n: shot.cache.path("track", "subject", n).read_bytes() for n in (13, 14)}
 
 
 def test_a_shot_that_does_not_grow_refuses_a_changed_sequence_and_has_the_keys_it_had(tmp_path: Path) -> None:
@@ -170,3 +182,20 @@ def test_a_frame_says_what_it_is_or_its_bytes_do(tmp_path: Path) -> None:
         (tmp_path / "plate/plate.0001.png").unlink()
         assert contents_of(shot.clip).frame(2) != contents.frame(2)
         assert contents_of(shot.clip).frame(1) == "gone"
+
+
+def test_a_leg_keeps_the_state_that_a_later_one_goes_on_from(tmp_path: Path) -> None:
+    path = made(tmp_path, range(10, 16), 10, 13)
+    for n in range(16, 20):
+        write(tmp_path / "plate", n)
+    write(tmp_path / "plate", 11, look=3)
+    # From 10 on again, and from the state after 15, which the first leg's own must not replace.
+    assert done(path)["track"] == [11, 12, 16, 17, 18, 19]
+    with Shot.open(path) as shot:
+        kept = {n: shot.cache.read("track", "subject", n) for n in range(10, 20)}
+        assert list(shot.track(fresh=True))
+        for n, found in kept.items():
+            again = shot.cache.read("track", "subject", n)
+            assert found is not None
+            assert again is not None
+            np.testing.assert_array_equal(found[0], again[0])

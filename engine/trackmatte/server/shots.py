@@ -229,10 +229,19 @@ class Shots:
     def open(self, request: m.OpenShot) -> OpenShot:
         """Open a shot file, or find it open."""
         path = _absolute(request.path, "shot file")
+        if (found := self._find(path)) is not None:  # whatever another clip takes to open
+            return found
         with self._opening:
-            with self._lock:
-                have = self._open.get(_name(path))
-            return have if have is not None and path.exists() else self._enter(Shot.open(path))
+            return self._find(path) or self._enter(Shot.open(path))
+
+    def _find(self, path: Path) -> OpenShot | None:
+        """Return the shot of a file, where it is open and the file is still there."""
+        name = _name(path)
+        with self._lock:
+            if name not in self._open or not path.exists():
+                return None
+            self._open.move_to_end(name)
+            return self._open[name]
 
     def take(self, shot: Shot) -> OpenShot:
         """Enter a shot, saved already, in place of what was open of its file."""

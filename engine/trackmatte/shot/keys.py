@@ -88,8 +88,10 @@ class Keys:
         Parameters
         ----------
         every : the clip's source numbers, ascending.
-        locked : numbers whose masks are frozen; no prompt reaches over them.
+        locked : numbers whose masks are frozen; no prompt reaches over them. In a clip that grows
+            prompts do, or a changed frame behind a lock would go unnoticed.
         """
+        locked = locked if self.contents is None else set()
         base, marks = self.base(), self.prompts.marks(obj)
         left = self._side(every, marks, locked)
         right = self._side(every[::-1], marks, locked)

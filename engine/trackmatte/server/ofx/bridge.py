@@ -6,6 +6,7 @@ import logging
 import os
 import select
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock, Thread
@@ -79,8 +80,9 @@ class Bridge:
             still = list(self._open.items())
         for sock, _ in still:
             _hang_up(sock)
+        end = time.monotonic() + LEAVING
         for _, thread in still:
-            thread.join(LEAVING)
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _accept(self, listening: socket.socket, woken: socket.socket) -> None:
         poll = select.poll()

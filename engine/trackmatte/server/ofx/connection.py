@@ -22,6 +22,7 @@ from trackmatte.server.ofx.memory import Memory
 from trackmatte.server.ofx.messages import Kind
 from trackmatte.server.ofx.picture import scaled
 from trackmatte.server.ofx.runs import Runs
+from trackmatte.server.ofx.session import Session
 from trackmatte.server.ofx.sessions import Sessions
 from trackmatte.server.ofx.wire import Gone, Line, Malformed, Message
 from trackmatte.server.refusal import Refusal, error_of
@@ -126,6 +127,7 @@ class Connection:
         memory = Memory(message.fds[0], asked.size)
         self._forget_memory()
         self._memory = memory
+        message.close()
         return Kind.OK, m.Nothing()
 
     def _forget_memory(self) -> None:
@@ -144,7 +146,7 @@ class Connection:
     def _status(self, asked: m.About, _: Message) -> Answer:
         return self._state(self._shared.sessions.get(asked.session))
 
-    def _state(self, session: Any) -> Answer:
+    def _state(self, session: Session) -> Answer:
         status = status_of(session)
         status.note = _short(status.note)
         return Kind.STATUS, status

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import stat
@@ -40,6 +39,8 @@ class Memory:
     """
 
     def __init__(self, fd: int, size: int) -> None:
+        import fcntl  # not on Windows, where this package can be imported all the same
+
         try:
             found = os.fstat(fd)
             seals = fcntl.fcntl(fd, F_GET_SEALS) if stat.S_ISREG(found.st_mode) else 0
@@ -84,7 +85,9 @@ class Memory:
         self.check(at)
         sample = np.dtype(SAMPLES[at.depth])
         strides = at.stride, at.comps * sample.itemsize, sample.itemsize
-        return np.ndarray((at.h, at.w, at.comps), sample, self._map, at.offset, strides)
+        # Of all that numpy makes of a buffer, this alone keeps the memory from being unmapped under it.
+        whole = np.frombuffer(self._map, np.uint8)
+        return np.ndarray((at.h, at.w, at.comps), sample, whole, at.offset, strides)
 
     def close(self) -> None:
         """Unmap it; where an error's traceback still holds a view, that happens when it goes."""

@@ -32,7 +32,8 @@ def look_hash(rgb: NDArray[Any]) -> str:
     cells = np.empty((ROWS, COLUMNS))
     for row in range(ROWS):
         top, bottom = _cell(row, ROWS, h)
-        luma = rgb[top:bottom].astype(np.float64)
+        with np.errstate(invalid="ignore"):  # some kinds of NaN complain when they are converted
+            luma = rgb[top:bottom].astype(np.float64)
         luma = np.where(np.isfinite(luma), luma, 0.0) @ LUMA
         for column in range(COLUMNS):
             left, right = _cell(column, COLUMNS, w)

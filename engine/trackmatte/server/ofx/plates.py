@@ -49,7 +49,8 @@ class Plates:
         self._suffix = ".png"
         self._listed: tuple[int, int] | None = None
         remove_leftovers(folder)
-        self._writing, self._lock = Lock(), Lock()
+        self.writing, self._lock = Lock(), Lock()
+        """The first is held while frames come or go."""
         self.version = 0
         """Grows whenever a frame comes, changes or goes."""
 
@@ -91,7 +92,7 @@ class Plates:
         digest = hashlib.sha256(what)
         digest.update(rgb.reshape(-1).view(np.uint8).data)
         content = digest.hexdigest()[:32]
-        with self._writing:
+        with self.writing:
             self._refresh()
             return self._keep(key, rgb, content)
 

@@ -57,6 +57,7 @@ def bring(shot: Shot, wanted: dict[Entry, Prompt]) -> None:
             shot.doc.prompts[shot.doc.prompts.index(old)] = to_doc(prompt, old.mask)
     order = {at: i for i, at in enumerate(wanted)}
     shot.doc.prompts.sort(key=lambda p: order[p.frame, p.object])
+    shot.prompts.trim()
 
 
 def _seen(shot: Shot, prompt: Prompt) -> Prompt:

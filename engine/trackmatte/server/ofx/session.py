@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from threading import RLock
@@ -11,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from trackmatte.color import REC709, SRGB, colour_named
-from trackmatte.errors import FrameError, ShotError, TrackmatteError, UsageError
+from trackmatte.errors import ShotError, TrackmatteError, UsageError
 from trackmatte.files import write_error
 from trackmatte.server.engine import Engine
 from trackmatte.server.ofx.messages import Colour, Open, Said
@@ -42,7 +41,7 @@ class Session:
         self._said: Said | None = None
         self._asked: tuple[str, str] | None = None
         self._made: int | None = None
-        self._numbers: tuple[int, ...] = ()
+        self._listing: int | None = None
         self._looks: tuple[str, dict[int, str]] = "", {}
 
     @property
@@ -66,9 +65,10 @@ class Session:
             )
         with self._lock:
             before = self._given
-            self._given, self._made = given, None
+            if given != before:
+                self._given, self._made = given, None
             try:
-                self.sync()
+                self.sync(thorough=True)
             except BaseException:
                 self._given, self._made = before, None
                 raise
@@ -123,7 +123,8 @@ class Session:
                 if not self.plates.keys():
                     return None
                 version = self.plates.version
-            if self._made == version and self.path.exists():
+            listing = _listing(given) if thorough else self._listing
+            if (self._made, self._listing) == (version, listing) and self.path.exists():
                 try:
                     opened = self._engine.shots.open(OpenRequest(str(self.path)))
                     with opened.lock:
@@ -131,10 +132,12 @@ class Session:
                         source, clip = opened.shot.doc.source, opened.shot.clip
                     if not thorough or given.mode == "push" or clip.identity() == source.identity:
                         return opened
-                except TrackmatteError:  # someone changed the file or the clip: it is made anew
+                except (TrackmatteError, ValueError):  # the file or the clip changed: it is made anew
                     pass
-            opened = self._engine.shots.take(self._make(given))
-            self._made = version
+            with self.plates.writing:  # no frame comes or goes while the clip is opened
+                version = self.plates.version if given.mode == "push" else 0
+                opened = self._engine.shots.take(self._make(given))
+                self._made, self._listing = version, listing
             return opened
 
     def _make(self, given: Open) -> Shot:
@@ -165,18 +168,16 @@ class Session:
         except BaseException:
             shot.close()
             raise
-        self._asked, self._numbers = asked, tuple(shot.clip.numbers)
+        self._asked = asked
         return shot
 
     def _carry_over(self, old: ShotDoc, shot: Shot) -> None:
         """Keep what a session's shot file says beyond the plugin's settings."""
-        doc, numbers = shot.doc, tuple(shot.clip.numbers)
+        doc, known = shot.doc, shot.known
         same_size = (old.source.width, old.source.height) == shot.clip.size
-        doc.prompts.extend(p for p in old.prompts if p.frame in numbers and (same_size or p.mask is None))
-        doc.steady, doc.exclusive, doc.between = old.steady, old.exclusive, old.between
-        if numbers[: len(self._numbers)] != self._numbers or numbers[0] != old.source.first:
-            # The states of a pass go by position in the clip, and positions have moved.
-            shutil.rmtree(shot.cache.root / "state", ignore_errors=True)
+        doc.prompts.extend(p for p in old.prompts if p.frame in known and (same_size or p.mask is None))
+        doc.locked, doc.steady = old.locked, old.steady
+        doc.exclusive, doc.between = old.exclusive, old.between
 
     def take(self, key: int, read: Callable[[], NDArray[Any]]) -> bool:
         """Keep a frame that the plugin sent; return whether the same pixels were there already.
@@ -211,7 +212,7 @@ class Session:
         if key not in looks:
             try:
                 frame = opened.images.frame_at(opened.shot.clip.numbers.index(key))
-            except (FrameError, ValueError):
+            except (OSError, ValueError):  # it cannot be read, or is not there
                 return None
             looks[key] = look_hash(frame.display())
         return looks[key]
@@ -234,6 +235,17 @@ def _space(colour: Colour) -> str | None:
         return colour_named(REC709).name
     except UsageError:  # a configuration of the user's own, whose linear light is that of its own space
         return "scene_linear"
+
+
+def _listing(given: Open) -> int | None:
+    """Return what changes when files are added beside those of a sequence on disk."""
+    path = Path(given.path)
+    try:
+        if given.mode == "push" or path.is_file():
+            return None
+        return (path if path.is_dir() else path.parent).stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _part(name: str, old: PartDoc | None) -> PartDoc:

@@ -23,7 +23,7 @@ KNOWN = 64
 def sessions_folder() -> Path:
     """Return the folder that holds a folder for each session."""
     chosen = os.environ.get(CACHE_VARIABLE)
-    return (Path(chosen) if chosen else user_cache_path("trackmatte", appauthor=False)) / "ofx"
+    return (Path(chosen).absolute() if chosen else user_cache_path("trackmatte", appauthor=False)) / "ofx"
 
 
 class Sessions:
