@@ -122,5 +122,6 @@ def test_the_shot_of_a_clip(
         == tmp_path / "cache" / "ofx" / str(ofx.session_of(str(tmp_path / "a.mp4"))) / "session.shot.json"
     )
     assert path.parent.stat().st_mode & 0o777 == 0o700
-    assert run("shot", "b.mp4") == 2
+    assert run("shot", disc.write_frames(tmp_path / "plates", 2, (32, 32))) == 0
+    assert run("shot", "b.mp4") == 3
     assert ofx.session_of("/clips/a.mov") != ofx.session_of("/clips/b.mov")

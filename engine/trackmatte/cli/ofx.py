@@ -13,8 +13,9 @@ from uuid import UUID
 
 from cyclopts import App, Parameter
 
-from trackmatte.cli.options import Overwrite, Talk
+from trackmatte.cli.options import Clip, Overwrite, Talk
 from trackmatte.errors import MissingPartError, OutputError, UsageError
+from trackmatte.media import open_clip
 
 app = App(name="ofx", help="The plug-in for OpenFX hosts: Resolve, Nuke, Natron, Vegas, Kdenlive.")
 
@@ -55,22 +56,21 @@ def install(
 
 @app.command
 def shot(
-    clip: Annotated[Path, Parameter(help="The clip, as it is named in the plug-in's Media path.")],
+    clip: Clip,
     /,
     *,
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
-    """Print the shot file that the plug-in uses for a clip named in its Media path.
+    """Print the shot file that the plug-in uses for a clip that its Media path names.
 
     A host whose effects have no buttons cannot track; the web page and every other command can, on this file.
     """
     from trackmatte.server.ofx.session import SHOT_FILE
     from trackmatte.server.ofx.sessions import sessions_folder
 
-    path = Path(os.path.abspath(clip))  # noqa: PTH100 (links stay as they are: the plug-in does not follow them)
-    if not path.is_file():
-        raise UsageError(f"{path} is not there; name the file that the plug-in's Media path names")
-    folder = sessions_folder() / str(session_of(str(path)))
+    path = os.path.abspath(clip)  # noqa: PTH100 (links stay as they are: the plug-in does not follow them)
+    open_clip(path).close()
+    folder = sessions_folder() / str(session_of(path))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as e:

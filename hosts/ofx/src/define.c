@@ -127,7 +127,7 @@ static void define_source(OfxParamSetHandle set) {
   OfxPropertySetHandle p = words(set, P_MEDIA, "Media path", "groupSource",
                                  "The clip's file, where the host gives an effect no other frame than the current one.",
                                  kOfxParamStringIsFilePath, 1);
-  prop_set_int(p, kOfxParamPropStringFilePathExists, 0, 1);
+  prop_set_int(p, kOfxParamPropStringFilePathExists, 0, 0); /* name.####.exr is none */
   whole(set, P_OFFSET, "Frame offset", "groupSource", "Added to the host's time to get the source's frame number.", 1);
   choices(set, P_COLOUR, "Colours are", "groupSource",
           "What the host's values mean. Auto: display values in 8 and 16 bits, linear light in half and float.",

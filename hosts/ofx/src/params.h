@@ -44,7 +44,7 @@ typedef struct Settings {
   int output;
   double grow, feather, blur; /* pixels at full size */
   const char *tracker, *refiner, *colour;
-  char media[2048];
+  char media[4097];
   int64_t offset, in, out;
   char session[37]; /* "" where there is none yet */
 } Settings;

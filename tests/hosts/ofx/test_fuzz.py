@@ -50,6 +50,7 @@ SAID: list[dict[str, Any]] = [
 ADDRESS = SANITIZERS["address"]
 
 
+@pytest.mark.timeout(SECONDS + 300)
 def test_texts_and_messages(shared: Path, tmp_path: Path) -> None:
     program = tmp_path / "fuzz"
     parts = ["json", "text", "prompts", "client", "wire", "line_posix", "sys_posix", "sys_common"]
@@ -89,6 +90,7 @@ def mutated(r: random.Random, message: bytes) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.timeout(SECONDS + 300)
 def test_answers(shared: Path, tmp_path: Path, runtime: Path) -> None:
     """Now and then an answer is mutated and the line ends; renders show the source or a matte."""
     r = random.Random(int(SEED))

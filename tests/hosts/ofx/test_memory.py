@@ -131,6 +131,7 @@ def test_sanitizers(sanitized: Built, tmp_path: Path, runtime: Path) -> None:
         everything(h, engine)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="no valgrind")
 def test_valgrind(built: Built, tmp_path: Path, runtime: Path) -> None:
     """No invalid access, no value that was never set, no leak, no descriptor left open."""
