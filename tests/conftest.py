@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tests import counters, fake
 from tests.media_maker import COUNT, MOVIES, encode_counter
 
 cv2.setNumThreads(2)
+collect_ignore_glob = [] if sys.platform == "linux" else ["*test_ofx*"]
+"""The OFX bridge takes pixels through memory that only Linux can seal."""
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from trackmatte import __version__
 from trackmatte.cli import doctor
+from trackmatte.cli import ofx as ofx_commands
 from trackmatte.cli import shot as shot_commands
 from trackmatte.cli import weights as weights_commands
 from trackmatte.cli.colorspaces import colorspaces
@@ -99,6 +100,7 @@ app = App(
 )
 app.command(shot_commands.app)
 app.command(weights_commands.app)
+app.command(ofx_commands.app)
 app.command(colorspaces)
 app.command(qc)
 app.command(comp)

@@ -56,6 +56,8 @@ def open_clip(
         is_file = place.is_file()
     except PermissionError as error:
         raise forbidden(place) from error
+    except OSError as error:
+        raise ClipError(f"There is no clip {place} ({error.strerror}): check its name.") from error
     if is_file and not is_image(place):
         from trackmatte.media.video import Movie
 

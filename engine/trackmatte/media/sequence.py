@@ -170,6 +170,10 @@ class ImageSequence(FrameSource):
                 got = error
             yield got
 
+    def file(self, index: int) -> Path:
+        """Return the image of one frame."""
+        return self._path(index)
+
     def _path(self, index: int) -> Path:
         return self._files[self.numbers[index]]
 

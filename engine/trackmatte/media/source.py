@@ -141,6 +141,10 @@ class FrameSource(ABC):
     def identity(self) -> str:
         """Return a short hash that changes with the clip's content and not with its place."""
 
+    def file(self, index: int) -> Path:  # noqa: ARG002 (a movie holds all of them)
+        """Return the file that holds a frame."""
+        return self.path
+
     @abstractmethod
     def _walk(self, start: int, stop: int, step: Literal[1, -1]) -> Iterator[Frame | FrameError]:
         """Yield every frame of a range that is known to be valid, or the error it has instead."""

@@ -111,17 +111,22 @@ class Job:
 
     def run(self) -> None:
         """Do the work and say how it ended."""
+        work, self.work = self.work, _over
         if not self.enter("running"):
             return
         try:
             self.check()
-            self.work(self)
+            work(self)
         except Cancelled:
             self.enter("cancelled")
         except Exception as e:
             self.enter("failed", error_of(e))
         else:
             self.enter("done")
+
+
+def _over(_: Job) -> None:
+    """What a job has to do once it began: nothing, so that it no longer holds a shot and its frames."""
 
 
 class Jobs:

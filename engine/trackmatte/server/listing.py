@@ -25,6 +25,10 @@ class ListedCache(FrameCache):
         self._listed: dict[tuple[Stage, str], dict[int, Stamp]] = {}
         self._read: dict[tuple[Stage, str, int], tuple[Stamp, dict[str, Any] | None]] = {}
 
+    def adopt(self, other: ListedCache) -> None:
+        """Take over what another one of the same folder has read."""
+        self._read.update(other._read.copy())
+
     def refresh(self) -> None:
         """Look at the folders again."""
         self._listed.clear()
@@ -66,7 +70,7 @@ def statuses(shot: Shot, cache: ListedCache) -> list[ObjectStatus]:
     """Return what `Shot.status` does, at a cost that grows with the frames tracked, not with the clip."""
     cache.refresh()
     first, last = limits(shot)
-    keys = Keys(shot.doc, shot.prompts, cache, shot.clip.colour)
+    keys = Keys(shot.doc, shot.prompts, cache, shot.clip.colour, shot.keys.contents)
     result = []
     for obj in shot.objects:
         locked = locked_numbers(shot, obj)

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -136,12 +136,21 @@ def _serve(listening: socket.socket, folder: Path, idle: float, ready: Callable[
         record_install()
         watch.start()
         ready(me)
-        with _gentle_end():
+        with _gentle_end(), _bridge(engine, folder):
             server.run(sockets=[listening])
     finally:
         (folder / ENGINE_FILE).unlink(missing_ok=True)
         engine.stopping.set()
         engine.close()
+
+
+def _bridge(engine: Engine, folder: Path) -> AbstractContextManager[object]:
+    """Return what serves OFX plugins; nothing on Windows, where they have no way to the engine yet."""
+    if sys.platform == "win32":
+        return nullcontext()
+    from trackmatte.server.ofx import Bridge
+
+    return Bridge(engine, folder)
 
 
 @contextmanager

@@ -59,7 +59,7 @@ class OpenShot:
     def state(self) -> m.ShotState:
         """Return the shot as it is now."""
         with self.lock:
-            self._follow_file()
+            self.follow()
             return self._state()
 
     def _state(self) -> m.ShotState:
@@ -162,7 +162,7 @@ class OpenShot:
             )
 
     def _expect(self, revision: int) -> None:
-        self._follow_file()
+        self.follow()
         if revision != self.revision:
             raise Refusal(
                 "stale",
@@ -175,7 +175,7 @@ class OpenShot:
         self._file = _stamp(self.shot.path)
         self.revision += 1
 
-    def _follow_file(self) -> None:
+    def follow(self) -> None:
         """Take over what another program, such as the command line, wrote into the shot file.
 
         Raises
@@ -239,15 +239,35 @@ class Shots:
     def open(self, request: m.OpenShot) -> OpenShot:
         """Open a shot file, or find it open."""
         path, grid = _absolute(request.path, "shot file"), _rate(request.grid)
+        opened = self._find(path)
+        if opened is None:  # what is open is found whatever another clip takes to open
+            with self._opening:
+                opened = self._find(path) or self._enter(Shot.open(path))
+        if grid is not None and not opened.shot.clip.shown_at(grid):
+            raise ShotError(
+                f"{path} counts other frames of its movie than a host at {float(grid):g} fps shows; "
+                "make a new shot"
+            )
+        return opened
+
+    def _find(self, path: Path) -> OpenShot | None:
+        """Return the shot of a file, where it is open and the file is still there."""
+        name = _name(path)
+        with self._lock:
+            if name not in self._open or not path.exists():
+                return None
+            self._open.move_to_end(name)
+            return self._open[name]
+
+    def take(self, shot: Shot) -> OpenShot:
+        """Enter a shot, saved already, in place of what was open of its file."""
         with self._opening:
             with self._lock:
-                have = self._open.get(_name(path))
-            opened = have if have is not None and path.exists() else self._enter(Shot.open(path))
-            if grid is not None and not opened.shot.clip.shown_at(grid):
-                raise ShotError(
-                    f"{path} counts other frames of its movie than a host at {float(grid):g} fps shows; "
-                    "make a new shot"
-                )
+                before = self._open.get(_name(shot.path))
+            self._drop(_name(shot.path))
+            opened = self._enter(shot)
+            if before is not None:
+                opened.listed.adopt(before.listed)
             return opened
 
     def get(self, name: str) -> OpenShot:

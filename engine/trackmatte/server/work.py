@@ -42,12 +42,12 @@ def track(opened: OpenShot, request: TrackFrames) -> Work:
     return work
 
 
-def matte(opened: OpenShot) -> Work:
-    """Return the work of refining."""
+def matte(opened: OpenShot, frames: tuple[int, int] | None = None) -> Work:
+    """Return the work of refining; ``frames``: first and last source number, None = between in and out."""
 
     def work(job: Job) -> None:
         shot = opened.snapshot()
-        job.follow(shot.matte())
+        job.follow(shot.matte(frames))
         _tell_skipped(job, shot)
 
     return work

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,6 +16,7 @@ from trackmatte.refiners import REFINERS
 from trackmatte.refiners.choose import choose_refiner
 from trackmatte.shot import document
 from trackmatte.shot.cache import FrameCache, Stage, digest
+from trackmatte.shot.contents import contents_of
 from trackmatte.shot.document import PartDoc, ShotDoc, SourceDoc
 from trackmatte.shot.keys import Keys
 from trackmatte.shot.prompts import PromptBook, summary
@@ -24,6 +25,9 @@ from trackmatte.shot.spans import in_spans, join_spans
 from trackmatte.timecode import Timecode
 from trackmatte.trackers import TRACKERS
 from trackmatte.trackers.choose import choose_tracker
+
+GROWING = "growing"
+"""Identity of a clip whose frames each have their own."""
 
 
 class ShotBook:
@@ -34,7 +38,8 @@ class ShotBook:
         self.cache = FrameCache(path.with_name(path.name.removesuffix(document.SUFFIX) + ".shot"))
         self._index = {number: index for index, number in enumerate(clip.numbers)}
         self.prompts = PromptBook(doc, path.parent, self.cache.root / "prompts", clip.size)
-        self.keys = Keys(doc, self.prompts, self.cache, clip.colour)
+        contents = contents_of(clip) if doc.growing else None
+        self.keys = Keys(doc, self.prompts, self.cache, clip.colour, contents)
         self._fresh = False
         self.changed: dict[str, set[int]] = {}
         """Object -> source numbers of the masks that the last `track` changed."""
@@ -55,6 +60,7 @@ class ShotBook:
         handles: int = 0,
         grid: Fraction | None = None,
         on_error: Literal["stop", "skip"] = "stop",
+        growing: bool = False,
     ) -> Self:
         """Make a shot for a clip; nothing is on disk before `save`.
 
@@ -70,6 +76,7 @@ class ShotBook:
         handles : frames worked on beyond in and out, at both sides.
         grid : read a movie as a host with this constant frame rate shows it; None = its stored frames.
         on_error : at a frame that cannot be decoded, stop or leave it out.
+        growing : the clip is a sequence whose files may become more and change.
 
         Raises
         ------
@@ -95,7 +102,7 @@ class ShotBook:
             version=document.VERSION,
             source=SourceDoc(
                 path=_portable(Path(clip), path.parent),
-                identity=source.identity(),
+                identity=GROWING if growing else source.identity(),
                 width=width,
                 height=height,
                 first=source.numbers[0],
@@ -107,6 +114,7 @@ class ShotBook:
             input_colorspace=input_colorspace,
             grid=None if grid is None else str(grid),
             on_error=on_error,
+            growing=growing,
         )
         shot = cls(path, doc, source)
         shot._fresh = True
@@ -135,7 +143,7 @@ class ShotBook:
         clip = open_clip(
             path.parent / doc.source.path, doc.input_colorspace, on_error=doc.on_error, grid=grid
         )
-        if clip.identity() != doc.source.identity:
+        if not doc.growing and clip.identity() != doc.source.identity:
             clip.close()
             raise ShotError(
                 f"{doc.source.path} is not the clip that {path} was made from (its content or the grid "
@@ -192,6 +200,11 @@ class ShotBook:
     def cut(self) -> tuple[int, int]:
         """In and out, inclusive source numbers, without handles."""
         return self.doc.range or (self.clip.numbers[0], self.clip.numbers[-1])
+
+    @property
+    def known(self) -> Collection[int]:
+        """Source numbers of the clip's frames, quick to look one up in."""
+        return self._index.keys()
 
     def set_range(self, first: int, last: int) -> None:
         """Set in and out, inclusive source numbers.
@@ -270,6 +283,10 @@ class ShotBook:
     def matte_key(self, obj: str, number: int) -> str | None:
         """Return the hash of all that made the matte of one frame, or None when there is none."""
         return self.cache.key(self._finished, obj, number)
+
+    def matte_file(self, obj: str, number: int) -> Path:
+        """Return where the matte of one frame lies, or will."""
+        return self.cache.path(self._finished, obj, number)
 
     @property
     def _finished(self) -> Stage:

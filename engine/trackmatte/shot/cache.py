@@ -7,6 +7,7 @@ import json
 import shutil
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -101,18 +102,28 @@ class FrameCache:
         folder = self.root / "state" / file_name(obj) / direction
         return sorted(int(p.stem) for p in folder.glob("*.npz") if p.stem.isdecimal())
 
-    def save_state(self, obj: str, direction: str, index: int, tag: str, arrays: Arrays, keep: int) -> None:
+    def save_state(
+        self,
+        obj: str,
+        direction: str,
+        index: int,
+        tag: str,
+        arrays: Arrays,
+        keep: int,
+        needed: Collection[int | None] = (),
+    ) -> None:
         """Keep the state of an object's pass after frame ``index``.
 
         Parameters
         ----------
         tag : what makes the state valid; see `state_tag`.
-        keep : earlier states stay at indices that this divides; 0 = none.
+        keep : other states stay at indices that this divides; 0 = none.
+        needed : other states that stay in any case.
         """
         folder = self.root / "state" / file_name(obj) / direction
         _save_arrays(folder / f"{index:06d}.npz", {**arrays, "__tag": np.array(tag)})
         for old in self.states(obj, direction):
-            if old != index and not (keep and old % keep == 0):
+            if old != index and old not in needed and not (keep and old % keep == 0):
                 (folder / f"{old:06d}.npz").unlink(missing_ok=True)
 
     def state_tag(self, obj: str, direction: str, index: int) -> str | None:

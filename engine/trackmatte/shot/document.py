@@ -81,6 +81,8 @@ class ShotDoc(_Strict):
     """In and out, inclusive source numbers; absent = the whole clip."""
     handles: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Frames worked on and delivered beyond in and out, at both sides, as far as the clip goes."""
+    growing: bool = False
+    """Whether the image sequence may grow and change: each mask then knows the frames it was made from."""
     grid: Annotated[str, msgspec.Meta(pattern=r"^[1-9]\d{0,5}(/[1-9]\d{0,5})?$")] | None = None
     """Constant frame rate, such as 24 or 24000/1001, at which a movie is read; absent = its stored frames."""
     between: Literal["blend", "forward"] | None = None

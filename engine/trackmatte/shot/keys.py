@@ -10,11 +10,14 @@ from trackmatte.color import Colour
 from trackmatte.refiners import REFINERS
 from trackmatte.refiners.region import Region, region_of
 from trackmatte.shot.cache import FrameCache, digest
+from trackmatte.shot.contents import Contents
 from trackmatte.shot.document import ShotDoc
 from trackmatte.shot.prompts import PromptBook
 from trackmatte.trackers import TRACKERS
 
 Between = Literal["blend", "forward"]
+SHORT = 16
+"""Frames from which on no tracker minds how long the clip is; SAM 2's time encoding does below."""
 STEADY_VERSION = "1"
 """Changes whenever the same mattes give other steady ones."""
 NONE, UNUSED, ANY = "0", "-", "*"
@@ -51,8 +54,17 @@ class MaskKey:
 class Keys:
     """Hashes of all that makes a mask or a matte, from the present state of a shot."""
 
-    def __init__(self, doc: ShotDoc, prompts: PromptBook, cache: FrameCache, colour: Colour) -> None:
+    def __init__(
+        self,
+        doc: ShotDoc,
+        prompts: PromptBook,
+        cache: FrameCache,
+        colour: Colour,
+        contents: Contents | None = None,
+    ) -> None:
         self.doc, self.prompts, self.cache = doc, prompts, cache
+        self.contents = contents
+        """Of a clip that grows; None = its identity says it all."""
         self.seen = [] if colour.coded_for_display else [colour.identity]
         """What models see of the plate besides its values: nothing where these are shown as they are."""
 
@@ -64,10 +76,11 @@ class Keys:
     def base(self) -> str:
         """Return the hash of what decides every mask: the clip, the tracker and its settings."""
         part = self.doc.tracker
-        version = TRACKERS.get(part.name).version
-        return digest(
-            "track", self.doc.source.identity, part.name, version, part.settings, self.between, *self.seen
-        )
+        kind = TRACKERS.get(part.name)
+        identity = self.doc.source.identity
+        if self.contents is not None and kind.carries:  # such a tracker knows whether a clip is short
+            identity += f" {min(self.contents.length, SHORT)}"
+        return digest("track", identity, part.name, kind.version, part.settings, self.between, *self.seen)
 
     def masks(self, obj: str, every: Sequence[int], locked: set[int]) -> dict[int, MaskKey]:
         """Return for each frame the key that an object's mask should carry.
@@ -75,14 +88,26 @@ class Keys:
         Parameters
         ----------
         every : the clip's source numbers, ascending.
-        locked : numbers whose masks are frozen; no prompt reaches over them.
+        locked : numbers whose masks are frozen; no prompt reaches over them. In a clip that grows
+            prompts do, or a changed frame behind a lock would go unnoticed.
         """
+        locked = locked if self.contents is None else set()
         base, marks = self.base(), self.prompts.marks(obj)
-        left = _nearest(every, marks, locked)
-        right = _nearest(every[::-1], marks, locked)
+        left = self._side(every, marks, locked)
+        right = self._side(every[::-1], marks, locked)
         if self.between == "forward":
-            right = {n: UNUSED if left[n] not in (NONE, marks.get(n)) else right[n] for n in every}
+            right = {n: right[n] if left[n] == NONE or n in marks else UNUSED for n in every}
         return {n: MaskKey(base, left[n], right[n]) for n in every}
+
+    def _side(self, numbers: Sequence[int], marks: dict[int, str], locked: set[int]) -> dict[int, str]:
+        """Return the mark last met on the way and, in a clip that grows, what the frames since then are."""
+        met = _nearest(numbers, marks, locked)
+        if self.contents is None:
+            return met
+        for n, place in _nearest(numbers, {n: f"@{n}" for n in marks}, locked).items():
+            if place.startswith("@"):
+                met[n] += f".{self.contents.between(int(place[1:]), n)}"
+        return met
 
     def refiner(self, obj: str) -> str:
         """Return the hash of all that is not the mask in an object's mattes."""
@@ -108,7 +133,8 @@ class Keys:
             if content is None:
                 continue
             kept = self.cache.key("matte", obj, n) if n in locked else None
-            keys[n] = kept or digest(content, refiner, [self._content(o, n) for o in rivals])
+            frame = [] if self.contents is None else [self.contents.frame(n)]
+            keys[n] = kept or digest(content, refiner, [self._content(o, n) for o in rivals], *frame)
         return keys
 
     def steadies(self, obj: str, numbers: Sequence[int], locked: set[int]) -> dict[int, str]:

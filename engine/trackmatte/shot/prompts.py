@@ -147,6 +147,11 @@ class PromptBook:
             self._loaded[key] = from_doc(doc, self.folder, self.size)
         return self._loaded[key]
 
+    def trim(self) -> None:
+        """Let go of prompts, and their masks, that are no longer in the file."""
+        kept = {self._hash(p, "hint", "paint", "hair") for p in self.doc.prompts}
+        self._loaded = {key: prompt for key, prompt in self._loaded.items() if key in kept}
+
     def put(self, prompt: Prompt) -> None:
         """Enter a prompt in place of what was said about the object on that frame; its mask is stored."""
         entry = to_doc(prompt, None if prompt.mask is None else self._keep(prompt))

@@ -165,17 +165,22 @@ class Shot(ShotBook):
         finally:
             self.cache.save_skipped(self.skipped())
 
-    def matte(self) -> Iterator[Progress]:
+    def matte(self, frames: tuple[int, int] | None = None) -> Iterator[Progress]:
         """Refine every mask between in and out whose matte is missing or stale; yields after each frame.
 
         Where the shot says so, a second pass takes the mattes' flicker off.
+
+        Parameters
+        ----------
+        frames : first and last source number to work on; None = between in and out.
         """
+        asked = set(self.numbers() if frames is None else self._between(*frames))
         wanted: dict[int, dict[str, str]] = {}
         hair: dict[str, list[Hair]] = {}
         for obj in self._selected():
             hair[obj] = self._hair(obj)
             for number, key in self.keys.mattes(obj, self.numbers(), self._locked(obj)).items():
-                if self.cache.key("matte", obj, number) != key:
+                if number in asked and self.cache.key("matte", obj, number) != key:
                     wanted.setdefault(self._index[number], {})[obj] = key
         rivals = self.objects if self.doc.exclusive else []
         wanted = dict(sorted(wanted.items()))
@@ -188,7 +193,7 @@ class Shot(ShotBook):
             wanted = {}
             for obj in hair:
                 for number, key in self.keys.steadies(obj, self.numbers(), self._locked(obj)).items():
-                    if self.cache.key("steady", obj, number) != key:
+                    if number in asked and self.cache.key("steady", obj, number) != key:
                         wanted.setdefault(self._index[number], {})[obj] = key
             yield from steady_frames(self.clip, self.cache, self.doc.steady, dict(sorted(wanted.items())))
 

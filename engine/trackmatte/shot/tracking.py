@@ -115,8 +115,12 @@ class TrackRun:
 
     def _legs(self, obj: str, way: Way, need: set[int]) -> list[Leg]:
         job = self.jobs[obj]
-        saved = [r for r in self.cache.states(obj, way) if self._valid(job, way, r)]
+        saved = self._saved(obj, way)
         return plan(job, need, 1 if way == "forward" else -1, carries=self.tracker.carries, saved=saved)
+
+    def _saved(self, obj: str, way: Way) -> list[int]:
+        """Return the frames after which a state was saved from which the pass may go on, ascending."""
+        return [r for r in self.cache.states(obj, way) if self._valid(self.jobs[obj], way, r)]
 
     def _valid(self, job: Job, way: Way, index: int) -> bool:
         """Whether the state saved after a frame belongs to the prompts there are, or lies behind a lock."""
@@ -130,7 +134,7 @@ class TrackRun:
             self.drift.restore(leg.object, state)
         elif way == "backward" and self.tracker.carries:
             # A tracker may want to begin with what the forward pass saw just after the prompt.
-            if forward := self.cache.states(leg.object, "forward"):
+            if forward := self._saved(leg.object, "forward"):
                 self.tracker.restore(
                     leg.object, self.cache.load_state(leg.object, "forward", forward[-1]) or {}
                 )
@@ -145,6 +149,8 @@ class TrackRun:
     def _pass(self, way: Way, legs: list[Leg]) -> Iterator[Progress]:
         sign = 1 if way == "forward" else -1
         needs = self.needs[way]
+        # A leg's own states must not replace the one from which a later leg goes on.
+        self._needed = {(leg.object, leg.state) for leg in legs}
         need = set().union(*needs.values())
         ahead = sorted(legs, key=lambda g: g.start * sign, reverse=True)
         for stretch in segments(legs, sign):
@@ -195,7 +201,8 @@ class TrackRun:
             if state := self.tracker.snapshot(obj):
                 state = {**state, **self.drift.snapshot(obj)}
                 tag = f"{self.jobs[obj].keys[index]} {self.jobs[obj].lineage}"
-                writes.put(partial(self.cache.save_state, obj, way, index, tag, state, keep))
+                needed = [state for o, state in self._needed if o == obj]
+                writes.put(partial(self.cache.save_state, obj, way, index, tag, state, keep, needed))
         writes.flush()
 
     def _keep(self, mask: Mask, steady: float | None, way: Way, writes: WriteBehind) -> None:
