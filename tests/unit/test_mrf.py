@@ -84,6 +84,15 @@ def test_icm_ends_where_no_pixel_can_improve_and_expansion_is_as_good(seed, coun
     assert trace[-1] == pytest.approx(_by_definition(better, costs, beta))
 
 
+@pytest.mark.parametrize("minimise", [icm, expansion])
+def test_small_gains_are_taken(minimise):
+    costs = np.zeros((1, 2, 2))
+    costs[0, :, 0] = 1e-3, -1e-3
+    labels, energies = minimise(costs, 0.0, np.array([[0, 1]], np.int32))
+    assert labels.tolist() == [[1, 0]]
+    assert energies[-1] == pytest.approx(-1e-3)
+
+
 @pytest.mark.parametrize("solver", ["icm", "cut"])
 def test_noisy_regions_are_found(solver):
     truth = np.zeros((40, 60), int)
