@@ -2,8 +2,8 @@
 
 `arc_cut` takes a weight per pixel and direction and runs the compiled solver of `maxflow`; `sparse_cut` takes
 a list of pairs and runs `scipy.sparse.csgraph.maximum_flow`. By measurement (`tests/bench/maxflow.py`, eight
-frames of 854x480): on 4,100 to 7,100 watershed pieces scipy's dinic takes 5 to 8 ms and its Edmonds-Karp up to 40;
-on pixels dinic takes ten to sixteen times the compiled solver's time.
+frames of 854x480): on 4,100 to 7,100 watershed pieces scipy's dinic takes 5 to 8 ms, its Edmonds-Karp up to
+40; on pixels dinic takes ten to sixteen times the compiled solver's time.
 """
 
 from __future__ import annotations

@@ -295,7 +295,8 @@ def _start(x: Array, weights: Array, components: int, floor: float, seed: int) -
 
 def nearest_centre(x: NDArray[np.floating], centres: Array) -> NDArray[np.int64]:
     """Return (N,) the number of the nearest of (K, D) centres to each of (N, D) samples."""
-    return _squared_distances(np.asarray(x, np.float64), centres).argmin(1)
+    nearest: NDArray[np.int64] = _squared_distances(np.asarray(x, np.float64), centres).argmin(1)
+    return nearest
 
 
 def _squared_distances(x: Array, centres: Array) -> Array:

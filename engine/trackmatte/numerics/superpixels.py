@@ -128,7 +128,7 @@ def neighbours(
         codes.append(np.minimum(one, other) * count + np.maximum(one, other))
         weights.append(np.ones(one.size) if weight is None else weight[apart])
     pairs, index = np.unique(np.concatenate(codes), return_inverse=True)
-    sums = np.bincount(index, np.concatenate(weights), pairs.size)
+    sums = np.bincount(index, np.concatenate(weights), pairs.size).astype(np.float64)
     return np.column_stack([pairs // count, pairs % count]), sums
 
 

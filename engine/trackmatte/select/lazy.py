@@ -162,7 +162,7 @@ def edit_boundary(
 
 
 def _coupling(rgb: NDArray[np.uint8]) -> float:
-    return _LAMBDA * max(rgb.shape[:2])
+    return _LAMBDA * float(max(rgb.shape[:2]))
 
 
 def _g(e: NDArray[np.floating]) -> Floats:
