@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from trackmatte.errors import UsageError
-from trackmatte.numerics.bayes import Sampling, bayesian_matte, shells, solve_pair
+from trackmatte.numerics.bayes import Sampling, _gather, _window, bayesian_matte, shells, solve_pair
 from trackmatte.refiners.trimap import bayes_trimap, scribbled, solve_trimap
 
 VARIANCE = 0.01**2
@@ -148,6 +148,24 @@ def test_beyond_the_windows_reach_the_nearest_sure_colour_counts() -> None:
     rgb, alpha = scene()
     found = bayes_trimap(rgb, trimap(alpha, 4, 86), Sampling(reach=5, sigma=0.01))
     assert np.abs(found - alpha).mean() < 0.05
+
+
+def test_samples_weigh_by_squared_alpha_and_distance() -> None:
+    rng = np.random.default_rng(0)
+    shares = (rng.random((15, 17)) * (rng.random((15, 17)) < 0.5)).astype(np.float32)
+    colours = rng.random((15, 17, 3)).astype(np.float32)
+    steps, falloff = _window(6, 8.0)
+    out = np.empty((256, 4))
+    found = _gather(7, 9, shares, colours, steps, falloff, 1e9, out)
+    expected = {
+        tuple(colours[y, x].tolist()): shares[y, x] ** 2 * np.exp(-((y - 7) ** 2 + (x - 9) ** 2) / 128)
+        for y in range(15)
+        for x in range(17)
+        if 0 < (y - 7) ** 2 + (x - 9) ** 2 <= 36 and shares[y, x] > 0
+    }
+    assert found == len(expected)
+    for weight, *colour in out[:found].tolist():
+        assert weight == pytest.approx(expected[tuple(colour)], rel=1e-5)
 
 
 def test_shells_come_from_both_sides_and_hold_every_pixel_once() -> None:

@@ -7,9 +7,10 @@ import itertools
 import numpy as np
 import pytest
 from scipy.special import ndtr
+from scipy.stats import multivariate_normal
 
 from trackmatte.errors import UsageError
-from trackmatte.select.border import best_profiles, border_matte
+from trackmatte.select.border import _pixel_costs, best_profiles, border_matte
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -36,6 +37,18 @@ def test_a_closed_chain_does_not_depend_on_where_it_begins():
     turned = best_profiles(np.roll(costs, 13, axis=0), centres, widths)
     assert (np.roll(turned, -13, axis=0) == found).all()
     assert best_profiles(costs[:1], centres, widths).shape == (1, 2)
+
+
+def test_a_pixels_cost_is_the_gaussian_of_its_mixture():
+    rng = np.random.default_rng(2)
+    means, roots = rng.uniform(20, 220, (2, 2, 3)), rng.normal(0, 12, (2, 2, 3, 3))
+    covariances = roots @ roots.transpose(0, 1, 3, 2) + 16 * np.eye(3)
+    colours, t = rng.uniform(0, 255, (6, 3)), np.array([0, 1, 0, 1, 1, 0])
+    costs = _pixel_costs(colours, t, means, covariances, 5)
+    for n, k in itertools.product(range(6), range(5)):
+        a, (back, ours), (cov_b, cov_f) = k / 4, means[t[n]], covariances[t[n]]
+        mixed = multivariate_normal((1 - a) * back + a * ours, (1 - a) ** 2 * cov_b + a * a * cov_f)
+        assert costs[n, k] == pytest.approx(-mixed.logpdf(colours[n]) - 1.5 * np.log(2 * np.pi))
 
 
 def _soft_disc(sigma, seed=0, shift=0.0):

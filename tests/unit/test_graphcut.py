@@ -43,7 +43,8 @@ def test_each_method_finds_the_disc(method):
 
 def test_auto_is_the_default_selection():
     image, _ = _scene()
-    assert (select_with("auto", image, STROKES).logits == select_mask(image, STROKES)).all()
+    found = select_with("auto", image, STROKES).logits
+    assert np.allclose(found, select_mask(image, STROKES), atol=1e-5)  # see above
 
 
 def test_graph_cut_energy_is_the_least_and_seeds_are_kept():
@@ -96,6 +97,21 @@ def test_images_that_cannot_be_meant_are_refused(method):
         select_with(method, np.zeros((1, 1, 3), np.uint8), Prompt(frame=0, points=(Point(0.5, 0.5, 1),)))
     flat = np.full((54, 96, 3), 77, np.uint8)  # marks decide, or the subject is told not to be found
     labels = select_with(method, flat, STROKES).logits > 0
+    assert labels[27, 50]
+    assert not labels[5, 48]
+
+
+def test_auto_refuses_what_is_no_picture_and_takes_flat_ones():
+    broken = np.full((54, 96, 3), 0.5, np.float32)
+    broken[3, 4, 1], broken[5, 6, 2] = np.nan, np.inf
+    with pytest.raises(UsageError, match="2 pixels of the image are not finite"):
+        select_with("auto", broken, STROKES)
+    huge = np.broadcast_to(np.zeros((1, 1, 3), np.uint8), (10_000, 20_100, 3))
+    with pytest.raises(UsageError, match="201 megapixels and this method takes 200"):
+        select_with("auto", huge, STROKES)
+    one = select_with("auto", np.zeros((1, 1, 3), np.uint8), Prompt(frame=0, points=(Point(0.5, 0.5, 1),)))
+    assert one.logits[0, 0] > 0
+    labels = select_with("auto", np.full((54, 96, 3), 77, np.uint8), STROKES).logits > 0
     assert labels[27, 50]
     assert not labels[5, 48]
 

@@ -7,14 +7,17 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pymatting
 import pytest
 from numpy.typing import NDArray
 from scipy.special import erf
 
 from trackmatte.errors import UsageError
+from trackmatte.numerics.eigen import smallest_eigenvectors
 from trackmatte.numerics.laplacian import Operator, full_laplacian
 from trackmatte.numerics.relax import FAITHFUL, SPARSE, WHOLE, energy, relax, softness
 from trackmatte.numerics.spectral import pulls
+from trackmatte.numerics.superpixels import slic_segments
 from trackmatte.select.affinity import describe, links, reduce_features
 from trackmatte.select.layers import Making, group, soft_layers
 
@@ -132,6 +135,38 @@ def test_links_are_those_of_the_formulas() -> None:
     assert np.abs(laplacian.sum(axis=1)).max() < 1e-12
     assert labels[at[:, 0], at[:, 1]].tolist() == list(range(12))
     assert np.abs(at - [(8 * (s // 4) + 3.5, 8 * (s % 4) + 3.5) for s in range(12)]).max() <= 0.5
+
+
+def test_the_whole_laplacian_and_its_eigenvectors_are_those_of_dense_algebra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rgb = np.asarray(np.rint(picture(15, 20)[0] * 255) / 255, np.float32)
+    seen: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
+
+    def spy(matrix: Any, count: int) -> Any:
+        values, vectors = smallest_eigenvectors(matrix, count)
+        seen.append((matrix.toarray(), values, vectors))
+        return values, vectors
+
+    monkeypatch.setattr("trackmatte.select.layers.smallest_eigenvectors", spy)
+    features = reduce_features(describe(rgb), rgb)
+    how = Making(count=3, superpixels=30, eigenvectors=12, components=6)
+    soft_layers(rgb, how=how)
+    matrix, values, vectors = seen[0]
+    # The matting Laplacian by pymatting, the links one by one on the pieces' middle pixels.
+    dense = pymatting.cf_laplacian(rgb.astype(np.float64), epsilon=how.epsilon).toarray()
+    labels = slic_segments(rgb, 30)
+    laplacian, at = links(rgb, features, labels)
+    linked = laplacian.toarray()
+    assert len(at) > 10
+    for s, (y, x) in enumerate(at):
+        for t, (v, u) in enumerate(at):
+            dense[y * 20 + x, v * 20 + u] += linked[s, t]
+    assert np.abs(matrix - dense).max() < 1e-4 * np.abs(dense).max()
+    exact, basis = np.linalg.eigh(dense)
+    assert values == pytest.approx(exact[:12], abs=1e-4)
+    gap = int(np.argmax(np.diff(exact[4:13]))) + 5  # a span is defined where the next value is apart
+    assert np.linalg.svd(vectors[:, :gap].T @ basis[:, :gap], compute_uv=False).min() > 0.99
 
 
 def test_far_pieces_of_one_colour_are_linked() -> None:

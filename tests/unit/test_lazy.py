@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
 from tests.unit.test_graphcut import _scene
 from trackmatte.errors import PromptError
 from trackmatte.numerics.cuts import graph_energy
-from trackmatte.select.lazy import edit_boundary, likelihood, pixel_cut, polygons_of, prepare, stroke
+from trackmatte.prompt import Prompt, Scribble
+from trackmatte.select.lazy import (
+    _COLOUR,
+    edit_boundary,
+    likelihood,
+    pixel_cut,
+    polygons_of,
+    prepare,
+    stroke,
+)
+from trackmatte.select.raster import draw_seeds
+
+FURBALL = (
+    Scribble(((0.3, 0.26), (0.29, 0.42), (0.32, 0.53), (0.38, 0.6), (0.48, 0.56), (0.54, 0.44)), 1, 0.008),
+    Scribble(((0.37, 0.7), (0.5, 0.66)), 1, 0.008),
+    Scribble(((0.15, 0.1), (0.7, 0.1), (0.75, 0.85), (0.15, 0.85), (0.15, 0.1)), 0, 0.008),
+    Scribble(((0.4, 0.2), (0.42, 0.4)), 0, 0.008),
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +66,39 @@ def test_pieces_agree_with_pixels_and_editing_with_the_truth(scene):
     assert _iou(fine, whole) > 0.95
     assert _iou(fine, truth) > 0.95
     assert rough.energies[1] <= rough.energies[0]
+
+
+def test_the_border_of_pieces_costs_what_it_costs_pixels(scene):
+    image = scene[0]
+    pieces = prepare(image)
+    sides = np.random.default_rng(0).random(len(pieces.areas)) < 0.5
+    labels = sides[pieces.labels]
+    z, cost = image.astype(float), 0.0
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            for v, u in ((y, x + 1), (y + 1, x)):
+                if v < labels.shape[0] and u < labels.shape[1] and labels[y, x] != labels[v, u]:
+                    cost += pieces.coupling / (1 + _COLOUR * ((z[y, x] - z[v, u]) ** 2).sum())
+    none = np.zeros(sides.size)
+    assert graph_energy(sides, none, pieces.pairs, pieces.weights) == pytest.approx(cost, rel=1e-6)
+
+
+def test_on_footage_the_answer_agrees_with_cuts_of_pixels():
+    clip = Path(__file__).resolve().parents[2] / "sample_clips" / "furball" / "plate.mp4"
+    video = cv2.VideoCapture(str(clip))
+    found, frame = video.read()
+    video.release()
+    assert found
+    image = np.ascontiguousarray(cv2.resize(frame, (480, 270), interpolation=cv2.INTER_AREA)[..., ::-1])
+    seeds = draw_seeds(Prompt(frame=0, scribbles=FURBALL), (480, 270))
+    subject, background = seeds.subject, seeds.background
+    pieces = prepare(image)
+    rough = stroke(pieces, subject, background).labels
+    fine = edit_boundary(pieces, rough, subject, background)
+    whole = pixel_cut(image, subject, background)
+    assert 0.02 < whole.mean() < 0.5
+    assert _iou(rough, fine) > 0.85
+    assert _iou(fine, whole) > 0.8
 
 
 def test_the_cut_of_pieces_cannot_be_bettered_by_a_piece(scene):

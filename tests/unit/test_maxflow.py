@@ -47,6 +47,18 @@ def test_fixed_pixels_keep_their_sign_and_the_rest_is_optimal(seed, smoothness, 
     assert energy(cut, unary, guide, smoothness=smoothness) == pytest.approx(best, abs=1e-4)
 
 
+def test_beta_is_half_the_reciprocal_of_the_mean_squared_contrast():
+    image = np.random.default_rng(1).integers(0, 256, (5, 7, 3), np.uint8)
+    z, far = image.astype(float), []
+    for y in range(5):
+        for x in range(7):
+            for v, u in ((y, x + 1), (y + 1, x - 1), (y + 1, x), (y + 1, x + 1)):
+                if v < 5 and 0 <= u < 7:
+                    far.append(((z[y, x] - z[v, u]) ** 2).sum())
+    assert contrast_beta(image) == pytest.approx(1 / (2 * np.mean(far)))
+    assert contrast_beta(np.full((4, 4, 3), 9, np.uint8)) == 0
+
+
 def _scipy_energy(unary, guide, smoothness, scale=2000):
     """Least energy by scipy's maximum flow on the same graph."""
     height, width = unary.shape

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trackmatte.errors import UsageError
-from trackmatte.numerics.mrf import expansion, gibbs_energy, icm, segment_mrf
+from trackmatte.numerics.mrf import _move, expansion, gibbs_energy, icm, segment_mrf
 
 
 def _by_definition(labels, costs, beta):
@@ -39,6 +39,17 @@ def test_two_labels_are_cut_exactly(seed, beta):
     labels, energies = expansion(costs, beta)
     assert energies[-1] == pytest.approx(_least(costs, beta), abs=1e-4)
     assert energies[-1] == pytest.approx(_by_definition(labels, costs, beta))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_each_move_is_the_best_of_all_moves(seed):
+    rng = np.random.default_rng(seed)
+    costs, labels = rng.normal(0, 1, (3, 3, 3)), rng.integers(0, 3, (3, 3)).astype(np.int32)
+    beta, alpha = (0.3, 0.6, 1.5)[seed % 3], seed % 3
+    taken = _move(costs, labels, alpha, 2 * beta)
+    moves = [np.array(c).reshape(3, 3) for c in itertools.product((False, True), repeat=9)]
+    least = min(_by_definition(np.where(m, alpha, labels), costs, beta) for m in moves)
+    assert _by_definition(np.where(taken, alpha, labels), costs, beta) == pytest.approx(least, abs=1e-4)
 
 
 def test_expansion_keeps_its_bound_and_mostly_finds_the_minimum():
@@ -71,6 +82,15 @@ def test_icm_ends_where_no_pixel_can_improve_and_expansion_is_as_good(seed, coun
     assert trace[0] == pytest.approx(energies[-1])
     assert (np.diff(trace) <= 1e-9).all()
     assert trace[-1] == pytest.approx(_by_definition(better, costs, beta))
+
+
+@pytest.mark.parametrize("minimise", [icm, expansion])
+def test_small_gains_are_taken(minimise):
+    costs = np.zeros((1, 2, 2))
+    costs[0, :, 0] = 1e-3, -1e-3
+    labels, energies = minimise(costs, 0.0, np.array([[0, 1]], np.int32))
+    assert labels.tolist() == [[1, 0]]
+    assert energies[-1] == pytest.approx(-1e-3)
 
 
 @pytest.mark.parametrize("solver", ["icm", "cut"])

@@ -212,3 +212,36 @@ def test_brushes_that_touch_are_settled_and_lines_that_cross_are_refused() -> No
     assert not (seeds.subject & seeds.background).any()
     with pytest.raises(PromptError, match="both"):
         draw_seeds(Prompt(1, scribbles=(fg, across)), (200, 160))
+
+
+def _wall_scene():
+    """A disc before a wall that fills the box and is nowhere outside of it, so that a box alone keeps it."""
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[:120, :160]
+    truth = (x - 80) ** 2 + (y - 75) ** 2 < 28**2
+    wall = (np.abs(x - 80) < 45) & (np.abs(y - 60) < 45)
+    rgb = np.where(wall[..., None], (150, 150, 160), (60, 120, 70))
+    rgb = np.where(truth[..., None], (60, 50, 90), rgb) + rng.normal(0, 8, (120, 160, 3))
+    return np.clip(rgb, 0, 255).astype(np.uint8), truth
+
+
+def test_a_stroke_in_a_box_teaches_the_colour_and_the_box_only_bounds():
+    rgb, truth = _wall_scene()
+    box = Box(36 / 160, 16 / 120, 124 / 160, 104 / 120)
+    across = Scribble(((64 / 160, 75 / 120), (96 / 160, 75 / 120)), 1, 0.01)
+    assert _jaccard(select_mask(rgb, Prompt(0, box=box)), truth) < 0.7  # the wall looks like the subject
+    found = select_mask(rgb, Prompt(0, box=box, scribbles=(across,)))
+    assert _jaccard(found, truth) > 0.93
+    assert not (found > 0)[:, :36].any()
+    apart = Scribble(((70 / 160, 20 / 120), (90 / 160, 22 / 120)), 1, 0.01)  # the wall is wanted as well
+    both = select_mask(rgb, Prompt(0, box=box, scribbles=(across, apart)))
+    assert (both > 0)[25:100, 40:120].mean() > 0.9
+
+
+def test_a_dot_in_a_box_is_a_click():
+    box = Box(36 / 160, 16 / 120, 124 / 160, 104 / 120)
+    dot, line = Scribble(((0.5, 0.6),), 1, 0.01), Scribble(((0.4, 0.6), (0.6, 0.6)), 1, 0.01)
+    assert not draw_seeds(Prompt(0, box=box, scribbles=(dot,)), (160, 120)).stroked
+    assert draw_seeds(Prompt(0, box=box, scribbles=(dot, line)), (160, 120)).stroked
+    back = Scribble(((0.4, 0.3), (0.6, 0.3)), 0, 0.01)
+    assert not draw_seeds(Prompt(0, box=box, scribbles=(dot, back)), (160, 120)).stroked

@@ -159,24 +159,34 @@ def _gather(
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _describe(samples: Any, label: Any, which: int, noise: float, mean: Any, cov: Any) -> float:
     # pragma: no cover - compiled
-    """Weighted mean and covariance of the samples of one cluster; return its weight."""
-    total = 0.0
-    mean[:] = 0.0
+    """Weighted mean and covariance of the samples of one cluster; return its weight.
+
+    One pass: colours are in [0, 1] and sums in float64, so what cancels is 1e-16 beside a noise of 1e-7.
+    """
+    total = m0 = m1 = m2 = c00 = c01 = c02 = c11 = c12 = c22 = 0.0
     for n in range(label.size):
         if label[n] == which:
-            total += samples[n, 0]
-            for c in range(3):
-                mean[c] += samples[n, 0] * samples[n, 1 + c]
-    mean /= max(total, 1e-300)
-    cov[:] = 0.0
-    for n in range(label.size):
-        if label[n] == which:
-            for a in range(3):
-                for b in range(3):
-                    cov[a, b] += samples[n, 0] * (samples[n, 1 + a] - mean[a]) * (samples[n, 1 + b] - mean[b])
-    cov /= max(total, 1e-300)
-    for c in range(3):
-        cov[c, c] += noise
+            w, r, g, b = samples[n, 0], samples[n, 1], samples[n, 2], samples[n, 3]
+            wr, wg = w * r, w * g
+            total += w
+            m0 += wr
+            m1 += wg
+            m2 += w * b
+            c00 += wr * r
+            c01 += wr * g
+            c02 += wr * b
+            c11 += wg * g
+            c12 += wg * b
+            c22 += w * b * b
+    share = 1 / max(total, 1e-300)
+    m0, m1, m2 = m0 * share, m1 * share, m2 * share
+    mean[0], mean[1], mean[2] = m0, m1, m2
+    cov[0, 0] = max(c00 * share - m0 * m0, 0.0) + noise
+    cov[1, 1] = max(c11 * share - m1 * m1, 0.0) + noise
+    cov[2, 2] = max(c22 * share - m2 * m2, 0.0) + noise
+    cov[0, 1] = cov[1, 0] = c01 * share - m0 * m1
+    cov[0, 2] = cov[2, 0] = c02 * share - m0 * m2
+    cov[1, 2] = cov[2, 1] = c12 * share - m1 * m2
     return total
 
 

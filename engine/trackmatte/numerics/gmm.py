@@ -187,7 +187,7 @@ def kmeans(
         centres = np.vstack([centres, some[rng.choice(len(some), p=cost / cost.sum())]])
         nearest = np.minimum(nearest, _squared_distances(some, centres[-1:])[:, 0])
     for _ in range(_LLOYD_ROUNDS):
-        owner = _squared_distances(some, centres).argmin(1)
+        owner = nearest_centre(some, centres)
         for k in range(len(centres)):
             if (mine := mass * (owner == k)).sum() > 0:
                 centres[k] = mine @ some / mine.sum()
@@ -203,19 +203,25 @@ def _estimate(x: Array, shares: Array, floor: float) -> Mixture:
 
 
 @numba.njit(cache=True)
+def _square(x, mean, whiten):  # type: ignore[no-untyped-def]
+    """Squared Mahalanobis distance; ``whiten`` is the inverse Cholesky factor."""
+    square = 0.0
+    for i in range(mean.size):
+        t = 0.0
+        for j in range(i + 1):
+            t += whiten[i, j] * (x[j] - mean[j])
+        square += t * t
+    return square
+
+
+@numba.njit(cache=True)
 def _log_densities(x, means, whiten, offsets):  # type: ignore[no-untyped-def]
     """(N, K) log densities; ``whiten`` (K, D, D) are inverse Cholesky factors."""
-    count, dimensions = means.shape
+    count = len(means)
     out = np.empty((x.shape[0], count))
     for n in range(x.shape[0]):
         for k in range(count):
-            square = 0.0
-            for i in range(dimensions):
-                t = 0.0
-                for j in range(i + 1):
-                    t += whiten[k, i, j] * (x[n, j] - means[k, j])
-                square += t * t
-            out[n, k] = offsets[k] - 0.5 * square
+            out[n, k] = offsets[k] - 0.5 * _square(x[n], means[k], whiten[k])
     return out
 
 
@@ -225,13 +231,7 @@ def _likeliest(x, means, whiten, offsets):  # type: ignore[no-untyped-def]
     index, logs = np.zeros(x.shape[0], np.int64), np.full(x.shape[0], -np.inf)
     for n in range(x.shape[0]):
         for k in range(means.shape[0]):
-            square = 0.0
-            for i in range(means.shape[1]):
-                t = 0.0
-                for j in range(i + 1):
-                    t += whiten[k, i, j] * (x[n, j] - means[k, j])
-                square += t * t
-            value = offsets[k] - 0.5 * square
+            value = offsets[k] - 0.5 * _square(x[n], means[k], whiten[k])
             if value > logs[n]:
                 index[n], logs[n] = k, value
     return index, logs
@@ -240,19 +240,13 @@ def _likeliest(x, means, whiten, offsets):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True)
 def _log_density(x, means, whiten, offsets):  # type: ignore[no-untyped-def]
     """(N,) log-sum-exp of the (N, K) log densities, without keeping them."""
-    count, dimensions = means.shape
+    count = len(means)
     out = np.empty(x.shape[0])
     logs = np.empty(count)
     for n in range(x.shape[0]):
         top = -np.inf
         for k in range(count):
-            square = 0.0
-            for i in range(dimensions):
-                t = 0.0
-                for j in range(i + 1):
-                    t += whiten[k, i, j] * (x[n, j] - means[k, j])
-                square += t * t
-            logs[k] = offsets[k] - 0.5 * square
+            logs[k] = offsets[k] - 0.5 * _square(x[n], means[k], whiten[k])
             top = max(top, logs[k])
         total = 0.0
         for k in range(count):
@@ -295,8 +289,14 @@ def _moments(x, shares):  # type: ignore[no-untyped-def]
 def _start(x: Array, weights: Array, components: int, floor: float, seed: int) -> Mixture:
     """One estimate from all samples, each at the nearest centre of `kmeans`."""
     centres = kmeans(x, components, sample_weights=weights, seed=seed)
-    nearest = _squared_distances(x, centres).argmin(1)
+    nearest = nearest_centre(x, centres)
     return _estimate(x, (nearest[:, None] == np.arange(len(centres))) * weights[:, None], floor)
+
+
+def nearest_centre(x: NDArray[np.floating], centres: Array) -> NDArray[np.int64]:
+    """Return (N,) the number of the nearest of (K, D) centres to each of (N, D) samples."""
+    nearest: NDArray[np.int64] = _squared_distances(np.asarray(x, np.float64), centres).argmin(1)
+    return nearest
 
 
 def _squared_distances(x: Array, centres: Array) -> Array:

@@ -127,6 +127,16 @@ class Operator:
         return bound + float(linked.max(initial=0.0))
 
 
+@njit(cache=True, fastmath={"contract", "reassoc"}, boundscheck=False)  # type: ignore[untyped-decorator]
+def one_product(values: Any, columns: Any, x: Any, out: Any) -> None:  # pragma: no cover - compiled
+    """Write the rows' product with one column, (n + 1,) with a last 0, to (n,) ``out``."""
+    for i in range(values.shape[0]):
+        s = values[i, 0] * x[columns[i, 0]]
+        for k in range(1, 25):
+            s += values[i, k] * x[columns[i, k]]
+        out[i] = s
+
+
 @njit(cache=True, parallel=True, fastmath={"contract", "reassoc"})  # type: ignore[untyped-decorator]
 def _product(values: Any, columns: Any, x: Any, out: Any) -> None:  # pragma: no cover - compiled
     for i in prange(values.shape[0]):

@@ -11,8 +11,7 @@ augmenting path method of Boykov & Kolmogorov, "An experimental comparison of mi
 PAMI 2004, with their time-stamp and distance marks, compiled by numba on a compact table of free pixels.
 
 Measured on 854x480 frames with an 80 px band free (20,000 to 99,000 pixels): 0.02-0.09 CPU-s with the tables,
-0.07-0.14 for the whole frame; `scipy.sparse.csgraph.maximum_flow` (dinic) takes 0.28 for the flow alone where
-this takes 0.045 (two frames; on random grids the tests find the same energy).
+0.07-0.14 for the whole frame. Beside scipy's solvers: `tests/bench/maxflow.py` and docs/benchmarks.md.
 """
 # Compiled kernels take their tables one by one and keep the paper's loop in one piece:
 # ruff: noqa: PLR0912, PLR0915

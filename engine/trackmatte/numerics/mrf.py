@@ -78,15 +78,21 @@ def expansion(
     UsageError : beta is negative, or the costs are not (h, w, L) finite numbers.
     """
     table, labels = _prepared(costs, beta, start)
-    energies = [gibbs_energy(labels, table, beta)]
-    while True:
-        for alpha in range(table.shape[2]):
+    count = table.shape[2]
+    energies = [now := gibbs_energy(labels, table, beta)]
+    idle = 0  # moves in a row that gained nothing: once it is every label's turn, it is over
+    while idle < count:
+        for alpha in range(count):
             moved = np.where(_move(table, labels, alpha, 2 * beta), np.int32(alpha), labels)
-            if gibbs_energy(moved, table, beta) < gibbs_energy(labels, table, beta):
-                labels = moved
-        energies.append(gibbs_energy(labels, table, beta))
-        if not energies[-1] < energies[-2] - 1e-9 * abs(energies[-2]):
-            return labels, energies
+            least = gibbs_energy(moved, table, beta)
+            if least < now - 1e-9 * abs(now):
+                labels, now, idle = moved, least, 0
+            else:
+                idle += 1
+            if idle == count:
+                break
+        energies.append(now)
+    return labels, energies
 
 
 def segment_mrf(

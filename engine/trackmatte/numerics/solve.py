@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse.linalg import SuperLU, splu
 
-from trackmatte.numerics.laplacian import CENTRE, BandSystem
+from trackmatte.numerics.laplacian import CENTRE, BandSystem, one_product
 
 MOST_ELIMINATED = 400_000
 """Unknowns above which elimination would take too much memory (about 3 kB each) and iteration takes over."""
@@ -85,15 +85,6 @@ def conjugate_gradient(
     return x[:n], int(done)
 
 
-@njit(cache=True, fastmath={"contract", "reassoc"}, boundscheck=False)  # type: ignore[untyped-decorator]
-def _times(values: Any, columns: Any, x: Any, out: Any) -> None:  # pragma: no cover - compiled
-    for i in range(values.shape[0]):
-        s = values[i, 0] * x[columns[i, 0]]
-        for k in range(1, 25):
-            s += values[i, k] * x[columns[i, k]]
-        out[i] = s
-
-
 @njit(cache=True, fastmath={"contract", "reassoc"})  # type: ignore[untyped-decorator]
 def _pcg(
     values: Any, columns: Any, right: Any, x: Any, tolerance: float, iterations: int
@@ -101,7 +92,7 @@ def _pcg(
     n = values.shape[0]
     q = np.empty_like(right)
     p = np.zeros_like(x)
-    _times(values, columns, x, q)
+    one_product(values, columns, x, q)
     r = right - q
     goal = 0.0
     rz = 0.0
@@ -116,7 +107,7 @@ def _pcg(
             rr += float(r[i]) ** 2
         if rr <= goal or rz == 0.0:
             return step
-        _times(values, columns, p, q)
+        one_product(values, columns, p, q)
         pq = 0.0
         for i in range(n):
             pq += float(p[i]) * float(q[i])

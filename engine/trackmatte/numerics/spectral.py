@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from trackmatte.errors import UsageError
 from trackmatte.numerics.eigen import enlarge, rayleigh_ritz, smallest_eigenvectors, smoothed
+from trackmatte.numerics.gmm import kmeans, nearest_centre
 from trackmatte.numerics.laplacian import Operator, full_laplacian
 from trackmatte.numerics.rgb8 import rgb8
 
@@ -106,18 +107,8 @@ def _newton(
 
 def clusters(points: NDArray[Any], count: int) -> NDArray[np.int64]:
     """Return (n,) cluster numbers 0..m-1 of (n, d) points, m at most ``count``; k-means++, seeded."""
-    distinct = np.unique(points, axis=0) if len(points) <= 1000 else points
-    cv2.setRNGSeed(0)
-    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 30, 1e-4)
-    _, labels, _ = cv2.kmeans(
-        np.ascontiguousarray(points, np.float32),
-        max(1, min(count, len(distinct))),
-        None,
-        stop,
-        1,
-        cv2.KMEANS_PP_CENTERS,
-    )
-    return np.unique(labels.ravel(), return_inverse=True)[1].astype(np.int64)
+    nearest = nearest_centre(points, kmeans(points, count))
+    return np.unique(nearest, return_inverse=True)[1].astype(np.int64)
 
 
 def embedding(values: NDArray[Any], vectors: NDArray[Any]) -> NDArray[np.float32]:

@@ -105,16 +105,31 @@ def segment_means(values: NDArray[Any], labels: Labels) -> NDArray[np.float64]:
     return np.column_stack(sums) / size[:, None]
 
 
-def neighbours(labels: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the pairs of pieces that touch, (m, 2) with first < second, and (m,) pixel sides they share."""
+def neighbours(
+    labels: Labels, right: NDArray[Any] | None = None, down: NDArray[Any] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the pairs of pieces that touch and what their border weighs.
+
+    Parameters
+    ----------
+    labels : (h, w), 0..n-1.
+    right, down : (h, w - 1) and (h - 1, w) weights of each pixel's side to the right and below; None = 1.
+
+    Returns
+    -------
+    (m, 2) with first < second, and (m,) the sums over the pixel sides they share.
+    """
     count = int(labels.max()) + 1
-    codes = []
-    for a, b in ((labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])):
+    codes, weights = [], []
+    sides = (labels[:, :-1], labels[:, 1:], right), (labels[:-1], labels[1:], down)
+    for a, b, weight in sides:
         apart = a != b
         one, other = a[apart].astype(np.int64), b[apart].astype(np.int64)
         codes.append(np.minimum(one, other) * count + np.maximum(one, other))
-    pairs, sides = np.unique(np.concatenate(codes), return_counts=True)
-    return np.column_stack([pairs // count, pairs % count]), sides.astype(np.int64)
+        weights.append(np.ones(one.size) if weight is None else weight[apart])
+    pairs, index = np.unique(np.concatenate(codes), return_inverse=True)
+    sums = np.bincount(index, np.concatenate(weights), pairs.size).astype(np.float64)
+    return np.column_stack([pairs // count, pairs % count]), sums
 
 
 def _lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from trackmatte.errors import UsageError
+from trackmatte.numerics.samples import nearest
 from trackmatte.select.evidence import Bool
 from trackmatte.select.grabcut import signed_distance
 
@@ -55,11 +56,11 @@ def border_matte(rgb: NDArray[np.uint8], labels: Bool, *, width: float = 6.0) ->
     alpha = labels.astype(np.float32)
     distance = signed_distance(labels)
     ribbon = np.abs(distance) <= width
-    chains, nearest = _contours(labels)
+    chains, closest = _contours(labels)
     if not chains or not ribbon.any():
         return alpha
     ys, xs = np.nonzero(ribbon)
-    t, r = nearest[ribbon], distance[ribbon].astype(np.float64)
+    t, r = closest[ribbon], distance[ribbon].astype(np.float64)
     points = np.concatenate(chains)
     means, covariances = _colours(rgb, labels, ribbon, points)
     table = _pixel_costs(rgb[ys, xs].astype(np.float64), t, means, covariances, _LEVELS)
@@ -109,13 +110,10 @@ def _contours(labels: Bool) -> tuple[list[NDArray[np.int32]], NDArray[np.int64]]
     chains = [c[:, 0] for c in found]
     if not chains:
         return [], np.zeros(labels.shape, np.int64)
-    points = np.concatenate(chains)
-    marks = np.ones(labels.shape, np.uint8)
-    marks[points[:, 1], points[:, 0]] = 0
-    _, names = cv2.distanceTransformWithLabels(marks, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    place = np.zeros(int(names.max()) + 1, np.int64)
-    place[names[points[:, 1], points[:, 0]]] = np.arange(len(points))
-    return chains, place[names]
+    x, y = np.concatenate(chains).T
+    place = np.full(labels.shape, -1, np.int64)
+    place[y, x] = np.arange(len(x))
+    return chains, place[nearest(place >= 0)]
 
 
 def _colours(

@@ -29,7 +29,10 @@ _COARSE = 240  # px, longer side of the window in the coarse solution
 _FINE = 960  # px, longer side of the window in the band's solution
 _MARGIN, _SEED_MARGIN = 0.5, 0.25  # of the root of the marked area, around box or strokes
 _BOX_SMOOTHNESS, _BOX_CLIP = 7.0, 3.0
-_SEED_SMOOTHNESS, _SEED_CLIP, _SEED_SURE = 12.0, 4.0, 1.0
+_SEED_SMOOTHNESS, _SEED_CLIP, _SEED_SURE, _SEED_COMPONENTS = 12.0, 4.0, 1.0, 8
+# Strokes in a box teach the colours, the box only bounds. Chosen on breakdance, car-shadow, dance-twirl and
+# drift-straight of DAVIS; the other four sequences of docs/benchmarks.md were not looked at.
+_BOXED_SMOOTHNESS, _BOXED_CLIP, _BOXED_SHARE = 20.0, 6.0, 0.5
 _STROKE = 1e-3  # share of the frame
 _LEAST, _USUAL = 0.02, 0.45  # share of a box that a subject fills: at least, usually
 _GROW = 0.004  # share of the window that the first colour model of bare clicks grows to
@@ -234,13 +237,27 @@ def _task(view: _View, seeds: Seeds, window: tuple[int, int, int, int], known: O
     x0, y0, x1, y1 = ((v - window[i % 2]) * view.scale for i, v in enumerate(seeds.box))
     prior = box_evidence(view.lab, (x0, y0, x1, y1))
     background = (view.background | ~inside) & ~view.subject
-    if view.subject.any() and background.any():
+    taught = seeds.stroked and view.subject.any() and background.any()
+    if taught:
+        prior = _BOXED_SHARE * prior + seed_evidence(view.lab, view.subject, background, clip=_SEED_CLIP)
+    elif view.subject.any() and background.any():
         prior = prior + seed_evidence(view.lab, view.subject, background, clip=2.0)
     if known is not None:
         part = known[window[1] : window[3], window[0] : window[2]]
         size = (view.lab.shape[1], view.lab.shape[0])
         prior = prior + 0.5 * np.clip(cv2.resize(part, size, interpolation=cv2.INTER_AREA), -4, 4)
-    return Task(view.lab, view.subject, background, prior, _BOX_SMOOTHNESS, _BOX_CLIP)
+    task = Task(view.lab, view.subject, background, prior, _BOX_SMOOTHNESS, _BOX_CLIP)
+    if not taught:
+        return task
+    begin = (view.subject, background)
+    return replace(
+        task,
+        smoothness=_BOXED_SMOOTHNESS,
+        clip=_BOXED_CLIP,
+        components=_SEED_COMPONENTS,
+        begin=begin,
+        sure=_SEED_SURE,
+    )
 
 
 def _seed_task(view: _View, seeds: Seeds, window: tuple[int, int, int, int]) -> Task:
@@ -265,4 +282,14 @@ def _seed_task(view: _View, seeds: Seeds, window: tuple[int, int, int, int]) -> 
         near[background] = np.inf
         sample = (near <= np.partition(near.ravel(), wanted)[wanted]) & ~background
     begin = (sample, anchors & ~sample)
-    return Task(view.lab, view.subject, background, prior, _SEED_SMOOTHNESS, _SEED_CLIP, 8, begin, _SEED_SURE)
+    return Task(
+        view.lab,
+        view.subject,
+        background,
+        prior,
+        _SEED_SMOOTHNESS,
+        _SEED_CLIP,
+        _SEED_COMPONENTS,
+        begin,
+        _SEED_SURE,
+    )

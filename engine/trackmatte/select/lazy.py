@@ -5,9 +5,10 @@
     E2 = [x_i != x_j] g(|C_i - C_j|^2),  g(e) = 1 / (1 + e)
 
 ``d_F``, ``d_B`` are distances to the nearest of 64 k-means colours of the marks. First on watershed pieces,
-where E1 counts a piece's pixels and E2 the pixel sides that two pieces share, so that it is the pixels'
-energy of labellings that keep pieces whole; then on pixels in a band around a polygon, with
-``E2 = g((1 - b) C + b eta g(D^2))``, D the distance to the polygon.
+where E1 counts a piece's pixels and E2 is summed over the pixel sides that two pieces share: the pixels' own
+E2 of labellings that keep pieces whole (the paper takes the pieces' mean colours, which differ more than
+neighbouring pixels do, and both stages then ask for different contours). Then on pixels in a band around a
+polygon, with ``E2 = g((1 - b) C + b eta g(D^2))``, D the distance to the polygon.
 """
 
 from __future__ import annotations
@@ -28,8 +29,11 @@ from trackmatte.select.seeded import Cut, need_both
 
 _CLUSTERS = 64
 _MARKS = 1000  # pixels of one side's marks that are clustered, at most
-_LAMBDA = 8.0
+# Chosen on breakdance, car-shadow, dance-twirl, drift-straight of DAVIS; docs/benchmarks.md has the others.
+_LAMBDA = 0.075  # per px of the picture's longer side: areas grow faster than borders
 _COLOUR = 1 / 16  # squared code values to the unit of C
+_RIGHT, _DOWN = 4, 6  # of `DIRECTIONS`
+_BLUR = 2.2  # px before the watershed: 4,000 to 9,000 pieces at 540p
 _ETA = 10.0  # the paper's
 _BAND = 7.0  # px, half width of what boundary editing decides
 _VERTEX = 2.0  # px, how far the contour may leave its polygon
@@ -54,15 +58,20 @@ class Pieces:
     weights: Floats
     """(m,) lambda E2 of each pair."""
 
+    @property
+    def coupling(self) -> float:
+        """The lambda."""
+        return _coupling(self.rgb)
+
 
 def prepare(rgb: NDArray[np.uint8]) -> Pieces:
     """Cut an (h, w, 3) image into pieces."""
-    labels = watershed_segments(rgb)
+    labels = watershed_segments(rgb, sigma=_BLUR)
     means = segment_means(rgb, labels)
-    pairs, sides = neighbours(labels)
-    apart = ((means[pairs[:, 0]] - means[pairs[:, 1]]) ** 2).sum(1)
+    arcs = _arcs(rgb, _coupling(rgb))
+    pairs, weights = neighbours(labels, arcs[:, :-1, _RIGHT], arcs[:-1, :, _DOWN])
     areas = np.bincount(labels.ravel()).astype(np.float64)
-    return Pieces(rgb, labels, means, areas, pairs, _LAMBDA * sides * _g(_COLOUR * apart))
+    return Pieces(rgb, labels, means, areas, pairs, weights)
 
 
 def stroke(pieces: Pieces, subject: Bool, background: Bool) -> Cut:
@@ -100,7 +109,7 @@ def pixel_cut(rgb: NDArray[np.uint8], subject: Bool, background: Bool) -> Bool:
     odds = likelihood(rgb.reshape(-1, 3).astype(np.float64), rgb[subject], rgb[background]).reshape(
         subject.shape
     )
-    return arc_cut(_pinned(odds, subject, background), _arcs(rgb))
+    return arc_cut(_pinned(odds, subject, background), _arcs(rgb, _coupling(rgb)))
 
 
 def polygons_of(labels: Bool) -> list[Polygon]:
@@ -146,8 +155,14 @@ def edit_boundary(
     free = band[part]
     odds[free] = likelihood(rgb[free].astype(np.float64), pieces.rgb[subject], pieces.rgb[background])
     result = inside.copy()
-    result[part] = arc_cut(_pinned(odds, subject[part], background[part]), _arcs(rgb, away, pull))
+    result[part] = arc_cut(
+        _pinned(odds, subject[part], background[part]), _arcs(rgb, pieces.coupling, away, pull)
+    )
     return (result | subject) & ~background
+
+
+def _coupling(rgb: NDArray[np.uint8]) -> float:
+    return _LAMBDA * float(max(rgb.shape[:2]))
 
 
 def _g(e: NDArray[np.floating]) -> Floats:
@@ -158,7 +173,9 @@ def _pinned(odds: Floats, subject: Bool, background: Bool) -> Floats:
     return np.where(subject, np.inf, np.where(background, -np.inf, odds))
 
 
-def _arcs(rgb: NDArray[np.uint8], away: NDArray[np.floating] | None = None, pull: float = 0.0) -> Floats:
+def _arcs(
+    rgb: NDArray[np.uint8], coupling: float, away: NDArray[np.floating] | None = None, pull: float = 0.0
+) -> Floats:
     """(h, w, 8) lambda E2 of 4-neighbours; a pair's distance to the polygon is the mean of its pixels'."""
     height, width = rgb.shape[:2]
     image = rgb.astype(np.float32)
@@ -168,5 +185,5 @@ def _arcs(rgb: NDArray[np.uint8], away: NDArray[np.floating] | None = None, pull
         inner = (1 - pull) * _COLOUR * ((image[here] - image[there]) ** 2).sum(-1)
         if away is not None:
             inner = inner + pull * _ETA * _g(((away[here] + away[there]) / 2) ** 2)
-        arcs[(*here, d)] = _LAMBDA * _g(inner)
+        arcs[(*here, d)] = coupling * _g(inner)
     return arcs

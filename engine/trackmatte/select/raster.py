@@ -31,6 +31,8 @@ class Seeds:
     """(x0, y0, x1, y1) pixels, half open, at least one pixel wide and high."""
     clicks: tuple[tuple[int, int, bool], ...]
     """(x, y, is subject) of each click, in pixels."""
+    stroked: bool = False
+    """Whether a hint stroke, more than a dot, is on the subject."""
 
     @property
     def any(self) -> bool:
@@ -78,7 +80,8 @@ def draw_seeds(prompt: Prompt, size: tuple[int, int]) -> Seeds:
     for label in (0, 1):
         seeds[label] &= paint == 0
     box = None if prompt.box is None else _pixel_box(prompt.box, size)
-    return Seeds(seeds[1], seeds[0], paint, box, clicks)
+    stroked = any(s.label and len(s.points) > 1 for s in hints)
+    return Seeds(seeds[1], seeds[0], paint, box, clicks, stroked)
 
 
 def _settle_overlap(

@@ -22,7 +22,8 @@ GAMMA = 50.0
 _COMPONENTS, _ROUNDS = 5, 10
 _FLOOR = 30.0  # variance of few marks' colours, code values squared
 _SAMPLES = 5000
-_COLOURS, _COUPLING = 3, 4.0  # of the random field: labels per side, beta in nats
+# Of the random field: labels per side, beta in nats. Chosen on four sequences, as the constants of `lazy`.
+_COLOURS, _COUPLING = 5, 8.0
 _NEVER = 1e5  # nats; label of the other side on a mark
 
 
