@@ -53,12 +53,12 @@ def buttons(said: dict[str, Any]) -> dict[str, Any]:
     (run / "engine.json").rmdir()
     (run / "engine.json").write_text("{")
     test("junk", real)
-    connect = addon("trackmatte_client.connect")
-    stop, kept = addon("trackmatte_client.engine").stop, connect.find_or_start
+    connect, engine = addon("trackmatte_client.connect"), addon("trackmatte_client.engine")
+    stop, kept = engine.stop, engine.find_or_start
     stop(connect.connect())
-    connect.find_or_start = lambda command: kept(command, timeout=0.5)
+    engine.find_or_start = lambda command: kept(command, timeout=0.5)
     test("silent", program(folder / "trackmatte-silent", "exec sleep 30"))
-    connect.find_or_start = kept
+    engine.find_or_start = kept
     with _Engine(said, 99):
         test("newer", real)
     test("program", program(folder / "trackmatte", f'exec "{real}" -m trackmatte "$@"'))
