@@ -1,0 +1,131 @@
+"""Where no Read can be followed: the node's input, rendered once to EXRs that the engine works on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any
+
+import nuke
+
+from . import undo
+from .model import Clip, NodeError
+
+PADDING = 4
+
+
+def planned(node: Any, folder: str, why: str) -> Clip:
+    """Return the clip that rendering a node's input makes; nothing is rendered.
+
+    Parameters
+    ----------
+    why : what stands in the way of a Read.
+
+    Raises
+    ------
+    NodeError : the input has no frames.
+    """
+    first, last = span(node)
+    kept = _kept(node)
+    if kept is not None and kept["first"] <= first and last <= kept["last"]:
+        return Clip(kept["path"], kept["first"], kept["last"], 0, (why, "the rendered input is used"))
+    return Clip(_path(node, folder), first, last, 0, (why, "the input will be rendered first"))
+
+
+def render(node: Any, folder: str, why: str) -> Clip:
+    """Render a node's input where that is needed, and return it as a clip.
+
+    The nodes that do it are gone afterwards, and undo knows nothing of them.
+
+    Raises
+    ------
+    NodeError : it cannot be rendered, or the artist stopped it.
+    """
+    if nuke.root()["proxy"].value():
+        raise NodeError("proxy mode is on: switch it off, so that the input is rendered at its full size")
+    clip = planned(node, folder, why)
+    if _complete(clip):
+        return clip
+    try:
+        os.makedirs(os.path.dirname(clip.path), exist_ok=True)
+    except OSError as e:
+        raise NodeError("{} cannot be made ({})".format(os.path.dirname(clip.path), e.strerror or e))
+    with undo.none():
+        write = _write(node, clip)
+        try:
+            nuke.execute(write, clip.first, clip.last)
+        except RuntimeError as e:
+            raise NodeError("{} could not be rendered: {}".format(node.input(0).name(), e))
+        finally:
+            nuke.delete(write)
+        node["rendered"].setValue(
+            json.dumps(
+                {"path": clip.path, "first": clip.first, "last": clip.last, "hash": _hash(node)},
+                sort_keys=True,
+            )
+        )
+    return Clip(clip.path, clip.first, clip.last, 0, (why, "the input was rendered for the engine"))
+
+
+def span(node: Any) -> tuple[int, int]:
+    """Return the frames of the timeline that a node's input is rendered on."""
+    if node["use_range"].value():
+        first, last = int(node["first"].value()), int(node["last"].value())
+    else:
+        root, at = nuke.root(), node.input(0)
+        # A generator says that it lasts forever or one frame; the script's own range is what is meant.
+        first, last = int(root.firstFrame()), int(root.lastFrame())
+        if at is not None and int(at.lastFrame()) > int(at.firstFrame()):
+            first, last = max(first, int(at.firstFrame())), min(last, int(at.lastFrame()))
+    if first > last:
+        raise NodeError("{} has no frames between {} and {}".format(node.name(), first, last))
+    return first, last
+
+
+def _write(node: Any, clip: Clip) -> Any:
+    with node.parent():
+        write = nuke.nodes.Write()
+    write.setInput(0, node.input(0))
+    write["channels"].setValue("rgb")
+    write["file"].setValue(clip.path)
+    write["file_type"].setValue("exr")
+    write["datatype"].setValue("16 bit half")
+    write["compression"].setValue("Zip (1 scanline)")
+    return write
+
+
+def _path(node: Any, folder: str) -> str:
+    name = re.sub(r"\W+", "_", node.fullName())
+    # Another content has another name: a shot is about the very pixels it was begun on.
+    place = "{}/trackmatte/{}_input_{}".format(folder.rstrip("/"), name, _hash(node))
+    return "{}/{}_input.{}.exr".format(place, name, "#" * PADDING)
+
+
+def _hash(node: Any) -> str:
+    total = 0
+    for value in node.input(0).opHashes():
+        total = (total * 31 + int(value)) % (1 << 32)
+    return "{:08x}".format(total)
+
+
+def _kept(node: Any) -> Any:
+    """Return what was rendered before, unless the input has changed or the files are gone."""
+    try:
+        found = json.loads(str(node["rendered"].value()) or "{}")
+    except ValueError:
+        return None
+    if node.input(0) is None or found.get("hash") != _hash(node):
+        return None
+    clip = Clip(str(found.get("path", "")), int(found.get("first", 0)), int(found.get("last", -1)))
+    return found if _complete(clip) else None
+
+
+def _complete(clip: Clip) -> bool:
+    if clip.last < clip.first:
+        return False
+    return all(os.path.isfile(_file(clip.path, n)) for n in range(clip.first, clip.last + 1))
+
+
+def _file(target: str, number: int) -> str:
+    return re.sub("#+", lambda m: str(number).zfill(len(m.group())), target, count=1)
