@@ -9,7 +9,8 @@ from typing import Any
 
 import bpy
 
-from . import frames, paths, prefs, sync
+from . import frames, prefs
+from .trackmatte_client import paths, sync
 from .work import Doing, Outcome, Request
 
 _sent: dict[tuple[int, str], dict[sync.Key, str]] = {}

@@ -6,8 +6,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import StringProperty
 
-from . import connect
-from .trackmatte_client import EngineError
+from .trackmatte_client import EngineError, connect
 
 
 class TrackmattePreferences(bpy.types.AddonPreferences):

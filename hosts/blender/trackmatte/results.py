@@ -11,7 +11,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import clips, overlay, paths, sequence
+from . import clips, overlay, sequence
+from .trackmatte_client import paths
 from .work import Outcome
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import frames, paths
+from . import frames
+from .trackmatte_client import paths
 
 EXR_MAGIC = b"\x76\x2f\x31\x01"
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from . import connect, paths, sync
-from .trackmatte_client import Client, EngineDied, EngineError, Job, Stale
+from .trackmatte_client import Client, EngineDied, EngineError, Job, Stale, connect, paths, sync
 from .trackmatte_client.protocol import messages as m
 from .trackmatte_client.protocol.events import ErrorEvent, NoteEvent, ProgressEvent, WrittenEvent
 

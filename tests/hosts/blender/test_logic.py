@@ -50,12 +50,12 @@ def test_spans_in_words(logic: Logic, numbers: list[int], words: str) -> None:
     ],
 )
 def test_a_file_of_a_sequence_becomes_a_pattern(logic: Logic, file: str, pattern: str, first: int) -> None:
-    assert logic("paths").pattern(file) == (pattern, first)
+    assert logic("trackmatte_client.paths").pattern(file) == (pattern, first)
 
 
 def test_a_file_without_a_number_is_no_sequence(logic: Logic) -> None:
     with pytest.raises(ValueError, match=r"hero\.exr has no frame number"):
-        logic("paths").pattern("/7/hero.exr")
+        logic("trackmatte_client.paths").pattern("/7/hero.exr")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_file_without_a_number_is_no_sequence(logic: Logic) -> None:
     ],
 )
 def test_names_of_shots(logic: Logic, base: str, clip: str, shot: str) -> None:
-    paths = logic("paths")
+    paths = logic("trackmatte_client.paths")
     assert paths.shot_file(base, clip) == shot
     assert paths.shot_file(base, clip, 2) == shot.replace(".shot.json", "-2.shot.json")
     assert paths.delivery_folder(shot, "matte") == shot.replace(".shot.json", ".matte")
@@ -85,7 +85,7 @@ def test_names_of_shots(logic: Logic, base: str, clip: str, shot: str) -> None:
     ],
 )
 def test_which_paths_mean_the_same_clip(logic: Logic, a: str, b: str, same: bool) -> None:
-    assert logic("paths").same_clip(a, b) is same
+    assert logic("trackmatte_client.paths").same_clip(a, b) is same
 
 
 def test_a_sequence_is_looked_at_file_by_file(logic: Logic, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def said(logic: Logic, prompt: Any, **more: Any) -> Any:
 
 
 def test_prompts_are_sent_once_and_only_as_changed(logic: Logic) -> None:
-    sync = logic("sync")
+    sync = logic("trackmatte_client.sync")
     item, plan = sync.Item, sync.plan
     one = item("a", 5, "POINT", point=(0.1, 0.2, 1))
     two = item("a", 5, "POINT", point=(0.3, 0.4, 0))
@@ -143,7 +143,7 @@ def test_prompts_are_sent_once_and_only_as_changed(logic: Logic) -> None:
 
 
 def test_a_mask_is_sent_again_only_when_it_changed(logic: Logic) -> None:
-    sync = logic("sync")
+    sync = logic("trackmatte_client.sync")
     first = sync.gather([sync.Item("a", 5, "MASK", mask="AAAA")])
     other = sync.gather([sync.Item("a", 5, "MASK", mask="BBBB")])
     old = [said(logic, first["a", 5])]

@@ -1,4 +1,3 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
 """Find the engine, start it, say what is wrong with it."""
 
 from __future__ import annotations
@@ -6,7 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from .trackmatte_client import Client, EngineMissing, engine, find_or_start
+from . import engine
+from .client import Client
+from .errors import EngineMissing
 
 
 def command(python: str) -> list[str] | None:
@@ -35,7 +36,7 @@ def connect(python: str = "") -> Client:
     ------
     EngineMissing, EngineTooOld, ClientTooOld : with a sentence for people.
     """
-    return find_or_start(command(python))
+    return engine.find_or_start(command(python))
 
 
 def installed() -> str:

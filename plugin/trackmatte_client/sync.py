@@ -1,8 +1,7 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-"""Prompts of the .blend into the engine's shot.
+"""Prompts of the host's document into the engine's shot.
 
-The .blend is where prompts live: so Blender's undo, save and reopen hold for them, with or without an engine.
-Before anything is computed the shot is brought to what the .blend says.
+The document is where prompts live, so that the host's undo, save and reopen hold for them, with or without an
+engine. Before anything is computed the shot is brought to what the document says.
 """
 
 from __future__ import annotations
@@ -10,13 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Tuple
 
-from .trackmatte_client import Client
-from .trackmatte_client.protocol import messages as m
+from .client import Client
+from .protocol import messages as m
+from .protocol.compat import Literal
 
 Kind = Literal["put", "add", "remove"]
-Key = tuple[str, int]
+Key = Tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ def gather(items: Iterable[Item]) -> dict[Key, m.Prompt]:
             x, y, label = item.point
             prompt = replace(prompt, points=(*prompt.points, (_round(x), _round(y), 1 if label else 0)))
         elif item.kind == "BOX":
-            prompt = replace(prompt, box=tuple(_round(v) for v in item.box))
+            left, top, right, bottom = (_round(v) for v in item.box)
+            prompt = replace(prompt, box=(left, top, right, bottom))
         else:
             prompt = replace(prompt, mask=item.mask)
         found[key] = prompt
@@ -88,7 +89,7 @@ def _change(prompt: m.Prompt, was: m.Said, sent: str) -> list[Step]:
     points = tuple((_round(x), _round(y), label) for x, y, label in was.points)
     box = None if was.box is None else tuple(_round(v) for v in was.box)
     if was.scribbles:
-        return []  # drawn elsewhere, and more than Blender can say: it stays as it is
+        return []  # drawn elsewhere, and more than the host can say: it stays as it is
     same_mask = digest(prompt) == sent
     if not same_mask:
         return [Step("put", prompt)]
@@ -120,5 +121,5 @@ def apply(client: Client, shot: m.ShotState, steps: Iterable[Step]) -> tuple[m.S
 
 
 def _round(value: float) -> float:
-    """Blender keeps 32 bits of a number: compare what both sides can hold."""
+    """Hosts keep 32 bits of a number: compare what both sides can hold."""
     return round(min(max(float(value), 0.0), 1.0), 6)

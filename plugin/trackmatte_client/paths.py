@@ -1,5 +1,4 @@
-# SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of clips, shots and deliveries; knows no Blender, so that Windows' names can be tested anywhere."""
+"""Names of clips, shots and deliveries, Windows' names on every system."""
 
 from __future__ import annotations
 
@@ -49,12 +48,13 @@ def stem(clip: str) -> str:
 def shot_file(base: str, clip: str, number: int = 1) -> str:
     """Return where a clip's shot goes: ``BASE/trackmatte/CLIP.shot.json``; later ones get a number."""
     tail = "" if number == 1 else f"-{number}"
-    return flavour(base).join(base, "trackmatte", f"{stem(clip)}{tail}.shot.json")
+    return str(flavour(base).join(base, "trackmatte", f"{stem(clip)}{tail}.shot.json"))
 
 
 def delivery_folder(shot: str, preset: str) -> str:
     """Return where a shot's deliveries of one preset go: beside the shot file."""
-    return f"{shot.removesuffix('.shot.json')}.{preset}"
+    ending = ".shot.json"
+    return f"{shot[: -len(ending)] if shot.endswith(ending) else shot}.{preset}"
 
 
 def same_clip(a: str, b: str) -> bool:
@@ -73,4 +73,4 @@ def same_clip(a: str, b: str) -> bool:
 def numbered(target: str, padding: int, number: int) -> str:
     """Return one file of a delivered pattern with ``#`` for digits."""
     folder, name = flavour(target).split(target)
-    return flavour(target).join(folder, re.sub("#+", str(number).zfill(padding), name, count=1))
+    return str(flavour(target).join(folder, re.sub("#+", str(number).zfill(padding), name, count=1)))
