@@ -89,9 +89,7 @@ def _write(node: Any, clip: Clip) -> Any:
     write.setInput(0, node.input(0))
     write["channels"].setValue("rgb")
     write["file"].setValue(clip.path)
-    write["file_type"].setValue("exr")
-    write["datatype"].setValue("16 bit half")
-    write["compression"].setValue("Zip (1 scanline)")
+    write["file_type"].setValue("exr")  # half floats, ZIP: as it comes
     return write
 
 

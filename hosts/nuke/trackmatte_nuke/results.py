@@ -1,0 +1,200 @@
+"""Delivered sequences in the script: checked file by file, read on the right frames, copied into the alpha."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nuke
+
+from . import reads
+from .making import Maker, role_of, scope
+from .model import Clip, NodeError, Result
+from .trackmatte_client import paths
+
+if TYPE_CHECKING:
+    from typing import Iterable
+
+EXR_MAGIC = b"\x76\x2f\x31\x01"
+COLOURED = "cutout"
+LAYERED = "multi"
+
+
+def deliver(node: Any, clip: Clip, delivered: tuple[Result, ...]) -> list[str]:
+    """Read delivered sequences in; mattes go into the alpha of a Copy behind the node.
+
+    What is there from before is brought up to date; nothing else of the script is touched.
+
+    Raises
+    ------
+    NodeError : none of them can be read here.
+    """
+    said, mattes = [], []
+    for result in delivered:
+        if not result.target.lower().endswith(".exr"):
+            said.append(f"{result.target} is not read in: only EXR sequences are")
+            continue
+        said += check(result)
+        read = put_read(node, clip, result)
+        said.append(
+            f"{read.name()}: frame {int(read['frame'].value())} of the timeline shows file {result.first}"
+        )
+        if result.preset not in (COLOURED, LAYERED):
+            mattes.append(read)
+    if mattes:
+        copy, new = _alpha(node, mattes)
+        if new:
+            said.append(f"{copy.name()} has the plate with the matte in its alpha: connect it where you want it")
+    return said
+
+
+def check(result: Result) -> list[str]:
+    """Look at every file of a sequence; return lines for the artist.
+
+    Raises
+    ------
+    NodeError : some are missing or damaged: Nuke would only say so frame by frame, on the farm.
+    """
+    missing, broken = [], []
+    numbers = [n for a, b in result.spans for n in range(a, b + 1)]
+    for number in numbers:
+        try:
+            with Path(paths.numbered(result.target, result.padding, number)).open("rb") as file:
+                if file.read(len(EXR_MAGIC)) != EXR_MAGIC:
+                    broken.append(number)
+        except FileNotFoundError:
+            missing.append(number)
+        except OSError:
+            broken.append(number)
+    name = Path(result.target).name
+    wrong = [f"{what} {_text(which)}" for what, which in (("missing:", missing), ("damaged:", broken)) if which]
+    if wrong:
+        raise NodeError(f"{name} is not whole ({'; '.join(wrong)}): press Matte to write it again")
+    whole = f"{name}: complete, {len(numbers)} frames {_text(numbers)}"
+    if len(result.spans) > 1:
+        whole += " (the plate lacks what is in between)"
+    return [whole]
+
+
+def put_read(node: Any, clip: Clip, result: Result) -> Any:
+    """Return the Read of a sequence: the one from before, or a new one; its timing is the plate's."""
+    role = f"read {result.preset} {' '.join(result.objects)}"
+    read = find(node, role)
+    if read is None:
+        read = Maker(node).node("Read", role, f"{node.name()}_{result.preset}_{'_'.join(result.objects)}")
+        read["label"].setValue(f"{result.preset}: {', '.join(result.objects)}")
+    read["file"].setValue(re.sub("#+", f"%0{result.padding}d", result.target.replace("\\", "/"), count=1))
+    for first in ("first", "origfirst"):
+        read[first].setValue(result.first)
+    for last in ("last", "origlast"):
+        read[last].setValue(result.last)
+    read["origset"].setValue(True)
+    read["before"].setValue("black")
+    read["after"].setValue("black")
+    read["frame_mode"].setValue("start at")
+    read["frame"].setValue(str(clip.timeline(result.first)))
+    _colour(node, read, result)
+    return read
+
+
+def find(node: Any, role: str) -> Any:
+    """Return the node that plays a role for a Trackmatte node, or None."""
+    with scope(node):
+        for other in nuke.allNodes():
+            if role_of(other) == (node.name(), role):
+                return other
+    return None
+
+
+def mattes(node: Any) -> list[Any]:
+    """Return the Reads of a node's mattes, by name of object."""
+    return _reads(node, ("matte", "alpha"))
+
+
+def cutouts(node: Any) -> list[Any]:
+    """Return the Reads of a node's cut-outs, by name of object."""
+    return _reads(node, (COLOURED,))
+
+
+def layered(node: Any) -> list[Any]:
+    """Return the Reads with a layer per object; at most one for each set of objects."""
+    return _reads(node, (LAYERED,))
+
+
+def together(maker: Maker, column: int, row: int, reads_: list[Any]) -> Any:
+    """Return a node whose alpha (and colours) are the sum of several, at most 1 in alpha."""
+    total = reads_[0]
+    if len(reads_) == 1:
+        return total
+    for i, read in enumerate(reads_[1:]):
+        merge = maker.node("Merge2", "sum", column=column, row=row + i * 0.4)
+        merge["operation"].setValue("plus")
+        merge.setInput(0, total)
+        merge.setInput(1, read)
+        total = merge
+    clamp = maker.node("Clamp", "sum", column=column, row=row + (len(reads_) - 1) * 0.4)
+    clamp["channels"].setValue("alpha")
+    clamp.setInput(0, total)
+    return clamp
+
+
+def _alpha(node: Any, found: list[Any]) -> tuple[Any, bool]:
+    """Return the Copy that puts the mattes into the node's alpha, and whether it is new."""
+    copy = find(node, "alpha")
+    known = mattes(node)
+    if copy is not None and len(known) == 1 and copy.input(1) == known[0]:
+        return copy, False
+    maker = Maker(node)
+    new = copy is None
+    if copy is None:
+        copy = maker.node("Copy", "alpha", f"{node.name()}_alpha", column=1, row=1)
+        copy["from0"].setValue("rgba.alpha")
+        copy["to0"].setValue("rgba.alpha")
+        copy["bbox"].setValue("B")
+        copy.setInput(0, node)
+    wanted = known if len(known) > 1 else found
+    if new or copy.input(1) is None or _under(copy.input(1)) != [r.name() for r in wanted]:
+        copy.setInput(1, together(maker, 0, 1, wanted))
+    return copy, new
+
+
+def _under(node: Any) -> list[str]:
+    """Return the names of the Reads that a sum is made of."""
+    if node.Class() == "Read":
+        return [str(node.name())]
+    return [n for i in range(node.inputs()) if node.input(i) is not None for n in _under(node.input(i))]
+
+
+def _reads(node: Any, presets: Iterable[str]) -> list[Any]:
+    found = []
+    with scope(node):
+        for other in nuke.allNodes():
+            owner, role = role_of(other)
+            words = role.split()
+            if owner == node.name() and words[:1] == ["read"] and words[1] in presets:
+                found.append((role, other))
+    return [other for _, other in sorted(found, key=lambda pair: pair[0])]
+
+
+def _colour(node: Any, read: Any, result: Result) -> None:
+    """Mattes are data. Cut-outs hold the plate's own code values and are read as the plate is."""
+    if result.preset != COLOURED:
+        read["raw"].setValue(True)
+        return
+    try:
+        plate = reads.find(node).read
+    except NodeError:
+        return
+    read["raw"].setValue(bool(plate["raw"].value()))
+    read["colorspace"].setValue(plate["colorspace"].value())
+
+
+def _text(numbers: list[int]) -> str:
+    spans: list[list[int]] = []
+    for n in sorted(numbers):
+        if spans and n == spans[-1][1] + 1:
+            spans[-1][1] = n
+        else:
+            spans.append([n, n])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
