@@ -4,24 +4,17 @@
 from __future__ import annotations
 
 import base64
-import json
-import os
 import queue
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
-from .trackmatte_client import Client, EngineDied, EngineError, Job, Stale, connect, paths, sync
+from .trackmatte_client import Client, EngineError, connect, paths, shots, sync
 from .trackmatte_client.protocol import messages as m
 from .trackmatte_client.protocol.events import ErrorEvent, NoteEvent, ProgressEvent, WrittenEvent
 
 Doing = Literal["show", "track", "matte", "places", "outline"]
 OVERLAY_WIDTH = 960
-TRIES = 3
-"""Times that prompts are sent when the shot is edited elsewhere meanwhile."""
-SHOTS = 50
-"""Shot files of one name that are tried before giving up."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +60,6 @@ class Outcome:
     """Grey PNGs by source number."""
     selected: list[m.Selected] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-
-class Cancelled(Exception):  # noqa: N818
-    """The artist pressed Stop."""
 
 
 class Work:
@@ -121,7 +110,7 @@ class Work:
             shot = self._sync(client, shot)
             getattr(self, f"_{self.request.doing}")(client, shot)
             self.outcome.state = client.shot_state(shot.shot)
-        except Cancelled:
+        except shots.Cancelled:
             self.cancelled = True
         except EngineError as e:
             self.error = e.message
@@ -132,14 +121,15 @@ class Work:
 
     def _say(self, text: str, part: float) -> None:
         if self._stop.is_set():
-            raise Cancelled
+            raise shots.Cancelled
         self._news.put((text, part))
 
     # the shot
 
     def _open(self, client: Client) -> m.ShotState:
         ask = self.request
-        shot = self._known(client) or self._create(client)
+        like = m.CreateShot("", ask.clip, tracker=ask.tracker, refiner=ask.refiner, range=ask.range)
+        shot = shots.opened(client, ask.shot, like, ask.base, self.outcome.notes)
         if ask.length and abs(shot.clip.length - ask.length) > 1:
             raise EngineError(
                 "clip",
@@ -148,7 +138,6 @@ class Work:
                 "convert it to a constant rate first",
             )
         self.outcome.notes += shot.clip.notes
-        shot = self._settings(client, shot)
         whole = (shot.clip.first, shot.clip.last)
         wanted = whole if ask.range is None else ask.range
         if tuple(shot.range) != wanted:
@@ -156,63 +145,11 @@ class Work:
         self.outcome.state = shot
         return shot
 
-    def _known(self, client: Client) -> m.ShotState | None:
-        """Open the shot this clip had, unless that one is of another clip now."""
-        if not self.request.shot or not Path(self.request.shot).exists():
-            return None
-        try:
-            shot = client.open_shot(self.request.shot)
-        except EngineDied:
-            raise
-        except EngineError as e:
-            self.outcome.notes.append(f"a new shot was begun, since the old one cannot be used: {e.message}")
-            return None
-        if paths.same_clip(shot.clip.path, self.request.clip):
-            return shot
-        client.close_shot(shot.shot)
-        self.outcome.notes.append(f"a new shot was begun: {self.request.shot} is of {shot.clip.path}")
-        return None
-
-    def _create(self, client: Client) -> m.ShotState:
-        ask = self.request
-        self.outcome.masks.clear()
-        for number in range(1, SHOTS + 1):
-            path = paths.shot_file(ask.base, ask.clip, number)
-            if Path(path).exists():
-                continue
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            made = m.CreateShot(path, ask.clip, tracker=ask.tracker, refiner=ask.refiner, range=ask.range)
-            return client.create_shot(made)
-        raise EngineError("shot", f"{paths.shot_file(ask.base, ask.clip)} and {SHOTS - 1} more exist already")
-
-    def _settings(self, client: Client, shot: m.ShotState) -> m.ShotState:
-        """Write another tracker or refiner into the shot file; what they made before becomes stale."""
-        wanted = {"tracker": self.request.tracker, "refiner": self.request.refiner}
-        present = {"tracker": shot.tracker, "refiner": shot.refiner}
-        change = {k: v for k, v in wanted.items() if v not in ("auto", present[k])}
-        if not change:
-            return shot
-        path = Path(shot.path)
-        document = json.loads(path.read_text(encoding="utf-8"))
-        document.update({k: {"name": v, "settings": {}} for k, v in change.items()})
-        beside = path.with_name(f".{path.name}.new")
-        beside.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
-        os.replace(beside, path)  # noqa: PTH105
-        return client.open_shot(shot.path)
-
     def _sync(self, client: Client, shot: m.ShotState) -> m.ShotState:
         ask = self.request
         masks = ask.masks if shot.path == ask.shot else {}
         self._say("sending prompts", 0.0)
-        for attempt in range(1, TRIES + 1):
-            steps = sync.plan(ask.prompts, shot.prompts, masks)
-            try:
-                shot, self.outcome.selected = sync.apply(client, shot, steps)
-                break
-            except Stale as e:  # someone else edited the shot: see what is left to say
-                if attempt == TRIES:
-                    raise
-                shot = e.shot
+        shot, self.outcome.selected = shots.told(client, shot, ask.prompts, masks)
         self.outcome.masks = {k: sync.digest(p) for k, p in ask.prompts.items()}
         self.outcome.state = shot
         return shot
@@ -261,20 +198,7 @@ class Work:
         self._places(client, shot)
 
     def _follow(self, client: Client, state: m.JobState, begin: float, end: float) -> None:
-        job = Job(client, state.job)
-        asked = False
-        while not job.finished:
-            if self._stop.wait(0.05) and not asked:
-                asked = True
-                job.cancel()
-            for event in job.poll():
-                self._event(event, begin, end)
-        for event in job.poll():
-            self._event(event, begin, end)
-        if job.error is not None:
-            raise job.error
-        if job.state is not None and job.state.status == "cancelled":
-            raise Cancelled
+        shots.follow(client, state, lambda event: self._event(event, begin, end), self._stop.is_set)
 
     def _event(self, event: object, begin: float, end: float) -> None:
         if isinstance(event, ProgressEvent):

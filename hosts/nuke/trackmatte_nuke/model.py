@@ -141,7 +141,7 @@ class Result:
 
 
 class Node(Protocol):
-    """What panel and work may ask of a Trackmatte node."""
+    """What panel and work may ask of a Trackmatte node; equal, with equal hashes, for the same node."""
 
     def alive(self) -> bool:
         """Whether the node is still in the script; may be called from any thread, and never raises."""
@@ -161,7 +161,7 @@ class Node(Protocol):
         ...
 
     def set_point(self, point: Point) -> None:
-        """Move the point of that key, or make it if there is none."""
+        """Change the point of that key; an empty key makes a new point."""
         ...
 
     def remove_point(self, key: str) -> None:
