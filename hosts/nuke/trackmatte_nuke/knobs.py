@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KINDS = ("off", "subject", "background")
 OFF, SUBJECT, BACKGROUND = range(3)
 POINT, BOX = "p", "box"
-SIGNS = ("delivered", "selected_object", "use_range", "rendered")
+SIGNS = ("identity", "selected_object", "use_range", "rendered")
 """A group that has these knobs is a Trackmatte node."""
 _SLOT = re.compile(r"^(p|box)(\d+)$")
 
@@ -43,7 +43,7 @@ def slots(node: Any, stem: str) -> list[str]:
 
 def key(slot: str, frame: int) -> str:
     """Return what a prompt is called: its slot and its frame of the timeline."""
-    return "{}@{}".format(slot, frame)
+    return f"{slot}@{frame}"
 
 
 def parse_key(text: str) -> tuple[str, int] | None:
@@ -57,7 +57,7 @@ def parse_key(text: str) -> tuple[str, int] | None:
 def keyed(node: Any, slot: str) -> list[int]:
     """Return the frames on which a slot says something, ascending."""
     knob, kind = node[slot], node[slot + "_kind"]
-    frames = sorted({int(round(frame)) for frame in knob.getKeyList()})
+    frames = sorted({round(frame) for frame in knob.getKeyList()})
     return [frame for frame in frames if int(kind.getValueAt(frame)) != OFF]
 
 
@@ -122,7 +122,7 @@ def _number(slot: str) -> str:
 
 def _add_slot(node: Any, stem: str, number: int, obj: str) -> str:
     """Add a slot's knobs to a node and return the slot's name."""
-    slot = "{}{}".format(stem, number)
+    slot = f"{stem}{number}"
     place = nuke.XY_Knob(slot, slot) if stem == POINT else nuke.BBox_Knob(slot, slot)
     kind = nuke.Enumeration_Knob(slot + "_kind", "", list(KINDS))
     whose = nuke.String_Knob(slot + "_object", "of")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from contextlib import contextmanager
 from typing import Any, Iterator
 
 import nuke
+
+from . import undo
 
 MARK = "trackmatte"
 """The knob that says whose a node is and what for."""
@@ -22,8 +25,23 @@ def scope(node: Any) -> Iterator[None]:
         yield
 
 
+def identity(node: Any) -> str:
+    """Return what a Trackmatte node is known by among the nodes made for it; a renamed one keeps it.
+
+    A copy of the node gets one of its own, so that the two never write into each other's Reads.
+    """
+    mine = str(node["identity"].value())
+    with scope(node):
+        others = [n for n in nuke.allNodes("Group") if n != node and n.knob("identity") is not None]
+    if not mine or mine in [str(n["identity"].value()) for n in others]:
+        mine = uuid.uuid4().hex
+        with undo.none():
+            node["identity"].setValue(mine)
+    return mine
+
+
 def role_of(node: Any) -> tuple[str, str]:
-    """Return (Trackmatte node's name, role) of a node that we made; empty words for any other."""
+    """Return (identity of the Trackmatte node, role) of a node that we made; empty words for any other."""
     knob = node.knob(MARK)
     if knob is None:
         return "", ""
@@ -41,7 +59,8 @@ class Maker:
         self.owner = owner
         with scope(owner):
             others = [n for n in nuke.allNodes() if n.Class() != "Viewer"]
-            self.left = max([int(n.xpos()) for n in others]) + 2 * WIDE
+            self.left = max(int(n.xpos()) for n in others) + 2 * WIDE
+            self.count = len(others)
         self.top = int(owner.ypos())
         self.made: list[Any] = []
 
@@ -54,10 +73,11 @@ class Maker:
         if name:
             new.setName(re.sub(r"\W+", "_", name))
         new.setXYpos(int(self.left + column * WIDE), int(self.top + row * HIGH))
+        self.count += 1
         mark = nuke.String_Knob(MARK, MARK)
         mark.setFlag(nuke.INVISIBLE)
         new.addKnob(mark)
-        new[MARK].setValue(json.dumps({"of": str(self.owner.name()), "role": role}, sort_keys=True))
+        new[MARK].setValue(json.dumps({"of": identity(self.owner), "role": role, "at": self.count}, sort_keys=True))
         self.made.append(new)
         return new
 

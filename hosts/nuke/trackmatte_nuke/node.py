@@ -17,22 +17,44 @@ if TYPE_CHECKING:
 _SETTINGS = ("tracker", "refiner", "preset", "engine", "shot", "folder")
 
 
+_known: list[NukeNode] = []
+
+
+def of(node: Any) -> NukeNode:
+    """Return what stands for a node: the same object as long as the node lives.
+
+    Raises
+    ------
+    NodeError : it is no Trackmatte node.
+    """
+    for known in _known:
+        if known.node == node:
+            return known
+    if not knobs.is_ours(node):
+        raise NodeError(f"{node.name()} is no Trackmatte node")
+    return NukeNode(node)
+
+
 class NukeNode:
-    """What may be asked of a Trackmatte node; all but `alive` and `on_main_thread` on the main thread only."""
+    """What may be asked of a Trackmatte node; all but `alive` and `on_main_thread` on the main thread only.
+
+    Made by `of` alone, so that one node has one.
+    """
 
     def __init__(self, node: Any) -> None:
         self.node = node
         self._alive = True
         nuke.addOnDestroy(self._destroyed, nodeClass="Group")
+        _known.append(self)
 
     def alive(self) -> bool:
         """Whether the node is still in the script; any thread may ask."""
         return self._alive
 
     def _destroyed(self) -> None:
-        if nuke.thisNode() is self.node or nuke.thisNode() == self.node:
+        if self._alive and nuke.thisNode() == self.node:
             self._alive = False
-            nuke.removeOnDestroy(self._destroyed, nodeClass="Group")
+            _known.remove(self)
 
     # what it tells
 
@@ -68,7 +90,7 @@ class NukeNode:
                     raise
                 why = str(e)
         elif self.node.input(0) is None:
-            raise NodeError("nothing is connected to {}: connect the plate".format(self.node.name()))
+            raise NodeError(f"nothing is connected to {self.node.name()}: connect the plate")
         make = rendering.render if render else rendering.planned
         return make(self.node, self._folder(""), why), None
 
@@ -135,7 +157,7 @@ class NukeNode:
     # what may be asked of it
 
     def set_point(self, point: Point) -> None:
-        """Move the point of that key, or make it if there is none."""
+        """Change the point of that key; an empty key makes a new point."""
         clip = self._clip(render=False)[0]
         width, height = reads.picture(self.node)
         frame = clip.timeline(point.frame)
@@ -185,7 +207,8 @@ class NukeNode:
         changed = [n for n in _SETTINGS if getattr(settings, n) != getattr(before, n)]
         if not changed:
             return
-        with undo.one_step("Trackmatte settings"):
+        # Which shot file is a node's is no edit of the artist's.
+        with undo.none() if changed == ["shot"] else undo.one_step("Trackmatte settings"):
             for name in changed:
                 self.node[name].setValue(getattr(settings, name))
 

@@ -55,20 +55,20 @@ def find(node: Any) -> Source:
     """
     at, shift, notes = node.input(0), 0, []
     if at is None:
-        raise NodeError("nothing is connected to {}: connect the plate".format(node.name()))
+        raise NodeError(f"nothing is connected to {node.name()}: connect the plate")
     while at.Class() != "Read":
         kind = at.Class()
         if not _off(at):
             if kind == "TimeOffset":
                 shift += _offset(at)
-                notes.append("{} moves time by {} frames: followed".format(at.name(), _offset(at)))
+                notes.append(f"{at.name()} moves time by {_offset(at)} frames: followed")
             elif kind in COLOUR:
-                notes.append("{} is not seen by the engine, which works on the file".format(at.name()))
+                notes.append(f"{at.name()} is not seen by the engine, which works on the file")
             elif kind not in SILENT:
-                raise NotFollowed("{} ({}) is between the plate and {}".format(at.name(), kind, node.name()))
+                raise NotFollowed(f"{at.name()} ({kind}) is between the plate and {node.name()}")
         below = at.input(0)
         if below is None:
-            raise NotFollowed("{} has no Read upstream".format(node.name()))
+            raise NotFollowed(f"{node.name()} has no Read upstream")
         at = below
     return _source(at, shift, notes)
 
@@ -92,15 +92,15 @@ def pattern(path: str) -> str:
 
 def _source(read: Any, shift: int, notes: list[str]) -> Source:
     if _off(read):
-        raise NodeError("{} is disabled: enable it".format(read.name()))
+        raise NodeError(f"{read.name()} is disabled: enable it")
     path = pattern(str(read["file"].getEvaluatedValue() or ""))
     if not path:
-        raise NodeError("{} has no file".format(read.name()))
+        raise NodeError(f"{read.name()} has no file")
     if "%" in path:
-        raise NotFollowed("{} reads a file per view ({})".format(read.name(), path))
+        raise NotFollowed(f"{read.name()} reads a file per view ({path})")
     movie = path.lower().endswith(MOVIES)
     if not movie and "#" not in path.rpartition("/")[2]:
-        raise NodeError("{} reads a still ({}): a clip is needed".format(read.name(), path))
+        raise NodeError(f"{read.name()} reads a still ({path}): a clip is needed")
     first, last = int(read["first"].value()), int(read["last"].value())
     # Nuke counts a movie's frames from 1, the engine from 0.
     zero = 1 if movie else 0
@@ -134,13 +134,11 @@ def timeline_offset(read: Any) -> int:
         elif mode == "expression" and shift:
             found = -int((shift.group(1) or "+") + (shift.group(2) or "0"))
         else:
-            raise NotFollowed("{} has the timing {!r} ({})".format(read.name(), text, mode))
+            raise NotFollowed(f"{read.name()} has the timing {text!r} ({mode})")
     # Nuke's own word for where the clip begins on the timeline: the two must agree before frames are trusted.
     if int(read.firstFrame()) != first + found:
         raise NotFollowed(
-            "{} begins on frame {} of the timeline, and its knobs say {}".format(
-                read.name(), int(read.firstFrame()), first + found
-            )
+            f"{read.name()} begins on frame {int(read.firstFrame())} of the timeline, and its knobs say {first + found}"
         )
     return found
 
@@ -150,7 +148,7 @@ def _offset(node: Any) -> int:
     knob = node["time_offset"]
     value = float(knob.value())
     if knob.isAnimated() or value != round(value) or node["reverse_input"].value():
-        raise NotFollowed("{} is animated, broken or reversed".format(node.name()))
+        raise NotFollowed(f"{node.name()} is animated, broken or reversed")
     return int(value)
 
 

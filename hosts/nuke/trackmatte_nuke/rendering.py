@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
+from pathlib import Path
 from typing import Any
 
 import nuke
 
 from . import undo
 from .model import Clip, NodeError
+from .trackmatte_client import paths
 
 PADDING = 4
 
@@ -47,16 +48,17 @@ def render(node: Any, folder: str, why: str) -> Clip:
     clip = planned(node, folder, why)
     if _complete(clip):
         return clip
+    place = Path(clip.path).parent
     try:
-        os.makedirs(os.path.dirname(clip.path), exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
     except OSError as e:
-        raise NodeError("{} cannot be made ({})".format(os.path.dirname(clip.path), e.strerror or e))
+        raise NodeError(f"{place} cannot be made ({e.strerror or e}): name another folder on the node") from e
     with undo.none():
         write = _write(node, clip)
         try:
             nuke.execute(write, clip.first, clip.last)
-        except RuntimeError as e:
-            raise NodeError("{} could not be rendered: {}".format(node.input(0).name(), e))
+        except (RuntimeError, nuke.CancelledError) as e:
+            raise NodeError(f"{node.input(0).name()} could not be rendered: {e}") from e
         finally:
             nuke.delete(write)
         node["rendered"].setValue(
@@ -79,7 +81,7 @@ def span(node: Any) -> tuple[int, int]:
         if at is not None and int(at.lastFrame()) > int(at.firstFrame()):
             first, last = max(first, int(at.firstFrame())), min(last, int(at.lastFrame()))
     if first > last:
-        raise NodeError("{} has no frames between {} and {}".format(node.name(), first, last))
+        raise NodeError(f"{node.name()} has no frames between {first} and {last}")
     return first, last
 
 
@@ -88,6 +90,7 @@ def _write(node: Any, clip: Clip) -> Any:
         write = nuke.nodes.Write()
     write.setInput(0, node.input(0))
     write["channels"].setValue("rgb")
+    write["create_directories"].setValue(True)
     write["file"].setValue(clip.path)
     write["file_type"].setValue("exr")  # half floats, ZIP: as it comes
     return write
@@ -96,15 +99,15 @@ def _write(node: Any, clip: Clip) -> Any:
 def _path(node: Any, folder: str) -> str:
     name = re.sub(r"\W+", "_", node.fullName())
     # Another content has another name: a shot is about the very pixels it was begun on.
-    place = "{}/trackmatte/{}_input_{}".format(folder.rstrip("/"), name, _hash(node))
-    return "{}/{}_input.{}.exr".format(place, name, "#" * PADDING)
+    place = f"{folder.rstrip('/')}/trackmatte/{name}_input_{_hash(node)}"
+    return f"{place}/{name}_input.{'#' * PADDING}.exr"
 
 
 def _hash(node: Any) -> str:
     total = 0
     for value in node.input(0).opHashes():
         total = (total * 31 + int(value)) % (1 << 32)
-    return "{:08x}".format(total)
+    return f"{total:08x}"
 
 
 def _kept(node: Any) -> Any:
@@ -122,8 +125,5 @@ def _kept(node: Any) -> Any:
 def _complete(clip: Clip) -> bool:
     if clip.last < clip.first:
         return False
-    return all(os.path.isfile(_file(clip.path, n)) for n in range(clip.first, clip.last + 1))
-
-
-def _file(target: str, number: int) -> str:
-    return re.sub("#+", lambda m: str(number).zfill(len(m.group())), target, count=1)
+    files = (paths.numbered(clip.path, PADDING, n) for n in range(clip.first, clip.last + 1))
+    return all(Path(f).is_file() for f in files)

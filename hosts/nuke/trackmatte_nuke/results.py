@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import nuke
 
 from . import reads
-from .making import Maker, role_of, scope
+from .making import MARK, Maker, identity, role_of, scope
 from .model import Clip, NodeError, Result
 from .trackmatte_client import paths
 
@@ -99,21 +100,25 @@ def put_read(node: Any, clip: Clip, result: Result) -> Any:
 
 
 def find(node: Any, role: str) -> Any:
-    """Return the node that plays a role for a Trackmatte node, or None."""
+    """Return the first node that plays a role for a Trackmatte node, or None."""
+    found = find_all(node, role)
+    return found[0] if found else None
+
+
+def find_all(node: Any, role: str) -> list[Any]:
+    """Return the nodes that play a role for a Trackmatte node, oldest first."""
     with scope(node):
-        for other in nuke.allNodes():
-            if role_of(other) == (node.name(), role):
-                return other
-    return None
+        found = [n for n in nuke.allNodes() if role_of(n) == (identity(node), role)]
+    return sorted(found, key=lambda n: int(json.loads(n[MARK].value()).get("at", 0)))
 
 
 def mattes(node: Any) -> list[Any]:
-    """Return the Reads of a node's mattes, by name of object."""
-    return _reads(node, ("matte", "alpha"))
+    """Return the Reads of a node's mattes, one for each object."""
+    return _reads(node, ("alpha", "matte"))
 
 
 def cutouts(node: Any) -> list[Any]:
-    """Return the Reads of a node's cut-outs, by name of object."""
+    """Return the Reads of a node's cut-outs, one for each object."""
     return _reads(node, (COLOURED,))
 
 
@@ -167,14 +172,16 @@ def _under(node: Any) -> list[str]:
 
 
 def _reads(node: Any, presets: Iterable[str]) -> list[Any]:
-    found = []
+    """Return the Reads of some presets; where two are of one object, that of the later preset."""
+    found: dict[str, Any] = {}
     with scope(node):
-        for other in nuke.allNodes():
-            owner, role = role_of(other)
-            words = role.split()
-            if owner == node.name() and words[:1] == ["read"] and words[1] in presets:
-                found.append((role, other))
-    return [other for _, other in sorted(found, key=lambda pair: pair[0])]
+        others = [(role_of(n), n) for n in nuke.allNodes()]
+    for preset in presets:
+        for (owner, role), other in others:
+            words = role.split(" ", 2)
+            if owner == identity(node) and words[:2] == ["read", preset]:
+                found[words[2]] = other
+    return [found[name] for name in sorted(found)]
 
 
 def _colour(node: Any, read: Any, result: Result) -> None:
@@ -184,10 +191,13 @@ def _colour(node: Any, read: Any, result: Result) -> None:
         return
     try:
         plate = reads.find(node).read
-    except NodeError:
+    except NodeError:  # the input was rendered: its EXRs are linear, as this one is
         return
     read["raw"].setValue(bool(plate["raw"].value()))
-    read["colorspace"].setValue(plate["colorspace"].value())
+    space = str(plate["colorspace"].value())
+    # "default (sRGB)" names what the plate's file type comes as; another file type comes as something else.
+    named = re.match(r"^default \((.*)\)$", space)
+    read["colorspace"].setValue(named.group(1) if named else space)
 
 
 def _text(numbers: list[int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import OpenImageIO as oiio
@@ -28,3 +29,12 @@ def write(script: str, name: str, frame: int) -> None:
     assert out.open(str(path), spec), out.geterror()
     assert out.write_image(pixels), out.geterror()
     out.close()
+
+
+def sample(node: Any, channel: str, x: int, y: int, frame: int) -> float:
+    """Return a pixel of a node of the fake, counted from the bottom left."""
+    from tests.hosts.nuke.fake_nuke import script
+
+    graph = nk.parse(script._members(node.group, 0))
+    plane = evaluator.evaluate(graph, node.name(), frame)[channel]
+    return float(plane[plane.shape[0] - 1 - y, x])

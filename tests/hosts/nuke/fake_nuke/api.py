@@ -51,6 +51,10 @@ class Undo:
         state().restore(state().undo.pop()[1])
 
 
+class CancelledError(Exception):
+    """The artist stopped it."""
+
+
 class Constructors:
     """``nuke.nodes``."""
 
@@ -157,7 +161,7 @@ def execute(nameOrNode: Any, start: int, end: int, incr: int = 1) -> None:  # no
     state().executed.append((nameOrNode.name(), start, end))
     for count, number in enumerate(range(start, end + 1, incr)):
         if state().interrupt_after is not None and count >= state().interrupt_after:
-            raise RuntimeError("Cancelled")
+            raise CancelledError("Cancelled")
         rendering.write(script.write(state().root), nameOrNode.name(), number)
 
 
@@ -219,7 +223,7 @@ def module(*, gui: bool, version: str = "14.0v5") -> types.ModuleType:
     for name in KNOBS:
         setattr(made, name, getattr(k, name))
     made.__dict__.update(
-        Undo=Undo, nodes=Constructors(), GUI=gui, STARTLINE=k.STARTLINE, INVISIBLE=k.INVISIBLE,
+        Undo=Undo, CancelledError=CancelledError, nodes=Constructors(), GUI=gui, STARTLINE=k.STARTLINE, INVISIBLE=k.INVISIBLE,
         NUKE_VERSION_STRING=version, NUKE_VERSION_MAJOR=int(version.split(".")[0]),
     )  # fmt: skip
     return made

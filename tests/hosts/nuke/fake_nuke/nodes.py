@@ -169,6 +169,13 @@ class Node:
         self._here()
         return media.channels_of(self)
 
+    def sample(self, node_channel: str, x: int, y: int) -> float:
+        """Return a pixel's value, counted from the bottom left."""
+        from tests.hosts.nuke import rendering
+
+        self._here()
+        return rendering.sample(self, node_channel, x, y, state().frame)
+
     def showControlPanel(self) -> None:  # noqa: N802
         self._here()
         if not state().gui:
@@ -190,6 +197,10 @@ class Group(Node):
         while name in have:
             name, number = f"{stem}{number}", number + 1
         return name
+
+    def nodes(self) -> list[Any]:
+        self._here()
+        return list(self.members)
 
     def begin(self) -> Group:
         self._here()
