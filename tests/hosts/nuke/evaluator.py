@@ -156,9 +156,10 @@ class _Run:
     def _ZDefocus2(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
         """A disc of ``size`` times the depth, taken directly, as its radius; black outside."""
         b = self.at(item.inputs[0], frame)
-        if item.knobs.get("math") != "direct" or np.ptp(b[item.knobs["z_channel"]]):
+        depth = b[item.knobs.get("z_channel", "depth.Z")]
+        if item.knobs.get("math") != "direct" or np.ptp(depth):
             raise Unknown("ZDefocus2 of more than one depth")
-        radius = float(item.knobs["size"]) * float(b[item.knobs["z_channel"]].flat[0])
+        radius = float(item.knobs.get("size", 10)) * float(depth.flat[0])
         y, x = np.mgrid[-int(radius) : int(radius) + 1, -int(radius) : int(radius) + 1]
         disc = (x * x + y * y <= radius * radius).astype(np.float32)
         disc /= disc.sum()

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from . import api, nodes
+from . import api, nodes, script
 from .main_thread import Deadlock, WrongThread, pump
 from .state import State, running, state
 
-__all__ = ["Deadlock", "State", "WrongThread", "pump", "started", "state"]
+__all__ = ["Deadlock", "State", "WrongThread", "pump", "script", "started", "state"]
 
 
 @contextmanager

@@ -20,26 +20,42 @@ def write(root: Any) -> str:
 
 
 def _members(group: Any, depth: int) -> str:
+    """Return a group's nodes as Nuke writes them: what is used right below stays on the stack, else it is named."""
     pad = " " * depth
+    order = _ordered(group)
+    direct = [
+        len(n.wires) == 1 and i > 0 and n.wires[0] is order[i - 1] and n.kind.inputs == 1
+        for i, n in enumerate(order)
+    ]
+    named = [w for n, d in zip(order, direct, strict=True) if not d for w in n.wires]
     lines: list[str] = []
+    for node, follows in zip(order, direct, strict=True):
+        if not follows:
+            # Pushed in this order, the first input lies on top.
+            lines += [f"{pad}push {'0' if w is None else _variable(w)}" for w in reversed(node.wires)]
+        lines.append(_block(node, node.kind.name, depth).rstrip("\n"))
+        if node in named:
+            lines.append(f"{pad}set {_variable(node)[1:]} [stack 0]")
+    return "\n".join(lines) + ("\n" if lines else "")
+
+
+def _variable(node: Any) -> str:
+    return f"$N{id(node):x}"  # as in Nuke: no two alike in a script
+
+
+def _ordered(group: Any) -> list[Any]:
+    """Return nodes such that inputs come before what uses them."""
     done: list[Any] = []
 
     def put(node: Any) -> None:
-        if node in done:
-            return
-        for below in node.wires:
-            if below is not None:
+        if node not in done:
+            for below in filter(None, node.wires):
                 put(below)
-        done.append(node)
-        # As Nuke does it: what is used below is named, and inputs are pushed, the first of them last.
-        for below in reversed(node.wires):
-            lines.append(f"{pad}push {'0' if below is None else '$N' + format(done.index(below), 'x')}")
-        lines.append(_block(node, node.kind.name, depth).rstrip("\n"))
-        lines.append(f"{pad}set N{done.index(node):x} [stack 0]")
+            done.append(node)
 
     for node in group.members:
         put(node)
-    return "\n".join(lines) + ("\n" if lines else "")
+    return done
 
 
 def _block(node: Any, kind: str, depth: int, *, top: bool = False) -> str:

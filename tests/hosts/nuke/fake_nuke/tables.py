@@ -147,7 +147,7 @@ def _spec(text: str, evidence: str) -> Spec:
     kind, _, default = rest.partition("=")
     if kind in ("int", "bool", "chip"):
         return Spec(name, kind, int(default or 0), (), evidence)
-    if kind in ("float", "wh", "rgba"):
+    if kind in ("float", "wh", "rgba", "xy", "box"):
         return Spec(name, kind, float(default or 0), (), evidence)
     return Spec(name, kind, default, (), evidence)
 
