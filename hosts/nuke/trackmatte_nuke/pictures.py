@@ -95,13 +95,14 @@ class Pictures:
                     self._thread = None
                     return
             look = self._look(wish)
-            with self._lock:
-                if self._closed:
-                    continue
             try:
-                self._post(lambda look=look: self._arrived(look))  # type: ignore[misc]
+                self._post(lambda look=look: self._hand_over(look))  # type: ignore[misc]
             except RuntimeError:  # the host is going
                 self.close()
+
+    def _hand_over(self, look: Look) -> None:
+        if not self._closed:  # else: whoever asked may be gone by now
+            self._arrived(look)
 
     def _look(self, wish: Wish) -> Look:
         try:

@@ -128,6 +128,7 @@ class Session:
         if work is None or not self._wanted():
             return
         if not work.finished:
+            self._know(work.outcome.shot)
             self._set(replace(self.status, progress=work.progress))
             return
         self._work = None
@@ -137,13 +138,18 @@ class Session:
             lines, bad = [f"the result could not be brought into the script: {e}"], True
         self._set(Status(lines=tuple(dict.fromkeys(n for n in lines if n)), bad=bad))
 
+    def _know(self, shot: m.ShotState | None) -> None:
+        """Remember the shot, here and on the node."""
+        if shot is None or shot is self.shot:
+            return
+        self.shot, self.claim = shot, shot.path
+        now = self.node.read()
+        if now.settings.shot != shot.path:
+            self.node.set_settings(replace(now.settings, shot=shot.path))
+
     def _take(self, request: Request, outcome: Outcome) -> tuple[list[str], bool]:
         """Take over what came of it; return what to say and whether it is bad."""
-        if outcome.shot is not None:
-            self.shot, self.claim = outcome.shot, outcome.shot.path
-            now = self.node.read()
-            if now.settings.shot != outcome.shot.path:
-                self.node.set_settings(replace(now.settings, shot=outcome.shot.path))
+        self._know(outcome.shot)
         if outcome.places is not None:
             self.places = outcome.places
         label = LABELS[request.doing]
