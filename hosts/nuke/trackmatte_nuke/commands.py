@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import nuke
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from typing import Callable
 
 CLASS = "Trackmatte"
+PANEL = "__import__('trackmatte_nuke.commands', fromlist=['commands']).make_panel"
+"""What Nuke evaluates when it makes a panel."""
+_asked: list[nodes.NukeNode] = []
+_panels: list[Any] = []
+"""Weak references to the panels that were made."""
 
 
 def add_menus() -> None:
@@ -27,6 +33,7 @@ def add_menus() -> None:
     tools.addCommand("Despill", _on_selected(despill))
     tools.addCommand("Layers", _on_selected(layers))
     tools.addCommand("Self-test", run_selftest)
+    nuke.addOnScriptClose(session.close_all)
     _add_panel()
 
 
@@ -101,12 +108,25 @@ def panel(node: Any = None) -> None:
     """Show the panel on a node."""
 
     def work(n: Any) -> list[str]:
-        from .panel import show
-
-        show(nodes.of(n))
+        _asked[:] = [nodes.of(n)]
+        opened = [p() for p in _panels if p() is not None]
+        if opened:
+            opened[-1].show_node(_asked[0])
+            opened[-1].window().raise_()
+        else:
+            _add_panel(opened=True)
         return []
 
     _tell(node, work)
+
+
+def make_panel() -> Any:
+    """Return a new panel; Nuke calls this for every place that it is put into."""
+    from .panel import Panel
+
+    made = Panel(_node_to_show)
+    _panels.append(weakref.ref(made))
+    return made
 
 
 def run_selftest() -> str:
@@ -164,5 +184,18 @@ def _on_selected(command: Callable[[Any], None]) -> Callable[[], None]:
     return work
 
 
-def _add_panel() -> None:
-    return
+def _node_to_show() -> Any:
+    """Return the selected Trackmatte node, else the one whose panel was asked for; None = there is none."""
+    found = [n for n in nuke.selectedNodes() if knobs.is_ours(n)]
+    if found:
+        return nodes.of(found[0])
+    return next((n for n in _asked if n.alive()), None)
+
+
+def _add_panel(*, opened: bool = False) -> None:
+    """Let Nuke's menu of panes know the panel; open one beside the properties where that is asked for."""
+    from nukescripts import panels
+
+    made = panels.registerWidgetAsPanel(PANEL, "Trackmatte", "trackmatte.panel", create=opened)
+    if opened:
+        made.addToPane(nuke.getPaneFor("Properties.1"))

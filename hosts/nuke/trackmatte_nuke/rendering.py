@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nuke
 
 from . import undo
 from .model import Clip, NodeError
 from .trackmatte_client import paths
+
+if TYPE_CHECKING:
+    from typing import Iterable
 
 PADDING = 4
 
@@ -46,7 +49,7 @@ def render(node: Any, folder: str, why: str) -> Clip:
     if nuke.root()["proxy"].value():
         raise NodeError("proxy mode is on: switch it off, so that the input is rendered at its full size")
     clip = planned(node, folder, why)
-    if _complete(clip):
+    if _there(clip, range(clip.first, clip.last + 1)):
         return clip
     place = Path(clip.path).parent
     try:
@@ -119,11 +122,10 @@ def _kept(node: Any) -> Any:
     if node.input(0) is None or found.get("hash") != _hash(node):
         return None
     clip = Clip(str(found.get("path", "")), int(found.get("first", 0)), int(found.get("last", -1)))
-    return found if _complete(clip) else None
+    # Asked several times a second while a panel is open: the ends stand for the rest.
+    return found if clip.first <= clip.last and _there(clip, {clip.first, clip.last}) else None
 
 
-def _complete(clip: Clip) -> bool:
-    if clip.last < clip.first:
-        return False
-    files = (paths.numbered(clip.path, PADDING, n) for n in range(clip.first, clip.last + 1))
+def _there(clip: Clip, numbers: Iterable[int]) -> bool:
+    files = (paths.numbered(clip.path, PADDING, n) for n in numbers)
     return all(Path(f).is_file() for f in files)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from . import api, nodes, script
+from . import api, nodes, panels, script
 from .main_thread import Deadlock, WrongThread, pump
 from .state import State, running, state
 
@@ -25,6 +25,7 @@ def started(*, gui: bool = True, version: str = "14.0v5") -> Iterator[State]:
         del sys.modules[name]
     paths = list(sys.path)
     sys.modules["nuke"] = api.module(gui=gui, version=version)
+    sys.modules["nukescripts"] = panels.module()
     try:
         with running(State(gui=gui)) as found:
             found.root = nodes.Root()

@@ -193,6 +193,12 @@ def removeOnDestroy(call: Any, args: Any = (), kwargs: Any = {}, nodeClass: str 
     state().destroy_calls.remove((call, nodeClass))
 
 
+def addOnScriptClose(call: Any, args: Any = (), kwargs: Any = {}, nodeClass: str = "*") -> None:  # noqa: B006, N802, N803
+    if args or kwargs or nodeClass != "*":
+        raise NotImplementedError
+    state().close_calls.append(call)
+
+
 def scriptSaveAs(filename: str = "", overwrite: int = -1) -> None:  # noqa: N802
     if Path(filename).exists() and overwrite != 1:
         raise RuntimeError(f"{filename} exists")
@@ -210,7 +216,7 @@ KNOBS = (
 )  # fmt: skip
 FUNCTIONS = (
     createNode, toNode, allNodes, selectedNodes, selectedNode, delete, root, frame, thisNode, execute, message,
-    pluginAddPath, pluginPath, addOnDestroy, removeOnDestroy, scriptSaveAs, scriptReadFile, menus.menu,
+    pluginAddPath, pluginPath, addOnDestroy, removeOnDestroy, addOnScriptClose, scriptSaveAs, scriptReadFile, menus.menu,
     menus.getPaneFor, main_thread.executeInMainThread, main_thread.executeInMainThreadWithResult,
 )  # fmt: skip
 

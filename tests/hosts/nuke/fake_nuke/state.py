@@ -28,6 +28,8 @@ class State:
         self.loose = 0
         """Edits outside any step: each would be a step of its own."""
         self.destroy_calls: list[tuple[Callable[[], Any], str]] = []
+        self.close_calls: list[Callable[[], Any]] = []
+        self.opened: list[Any] = []
         self.menus: dict[str, Any] = {}
         self.messages: list[str] = []
         self.panes: dict[str, Any] = {}
