@@ -10,6 +10,7 @@ import struct
 import tempfile
 import threading
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ def run(folder: str = "") -> str:
     with tempfile.TemporaryDirectory(prefix="trackmatte") as scratch, undo.none():
         before = [n.name() for n in nuke.root().nodes()]
         for class_name, used in KNOBS.items():
-            report.tried(f"{class_name} has the knobs that are used", lambda c=class_name, u=used: _knobs(c, u))
+            report.tried(f"{class_name} has the knobs that are used", partial(_knobs, class_name, used))
         group = nuke.nodes.Group()
         try:
             with group:

@@ -171,10 +171,10 @@ def message(prompt: str) -> None:
     state().messages.append(prompt)
 
 
-def pluginAddPath(s: str) -> None:  # noqa: N802
-    if not Path(s).is_absolute():
-        raise RuntimeError(f"the fake knows no folder that {s} is in")
-    state().plugin_paths.insert(0, s)
+def pluginAddPath(args: str, addToSysPath: bool = True) -> None:  # noqa: ARG001, FBT001, N802, N803
+    if not Path(args).is_absolute():
+        raise RuntimeError(f"the fake knows no folder that {args} is in")
+    state().plugin_paths.insert(0, args)
 
 
 def pluginPath() -> list[str]:  # noqa: N802
