@@ -6,13 +6,17 @@ import json
 import os
 import shlex
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.disc import write_frames
 from tests.engines import command, wait_for
+from tests.hosts.nuke.double import part
 
 
 @contextmanager
@@ -63,3 +67,45 @@ def _lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+FRAMES, SIZE = 6, (96, 64)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An engine, started by whoever asks first; its tracker ``fake`` takes its time for every frame."""
+    with installed(tmp_path_factory.mktemp("engine"), sleep=0.1) as run:
+        yield run
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A few frames from 1001 on, in a folder that is not ASCII."""
+    return str(write_frames(tmp_path_factory.mktemp("Füchsin 狐"), FRAMES, SIZE))
+
+
+@pytest.fixture
+def tidy() -> Iterator[None]:
+    """Every thread of ours ends soon after its work."""
+    yield
+    part("session").close_all()
+    wait_for(lambda: not threads())
+
+
+@pytest.fixture
+def off_the_main_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host's main thread asks the engine nothing: that may take its time."""
+    client, here = part("trackmatte_client.client"), threading.get_ident()
+    asked = client._Answer.__enter__
+
+    def enter(answer: Any) -> Any:
+        assert threading.get_ident() != here, "the engine was asked on the main thread"
+        return asked(answer)
+
+    monkeypatch.setattr(client._Answer, "__enter__", enter)
+
+
+def threads() -> list[str]:
+    """Return the names of our threads."""
+    return [t.name for t in threading.enumerate() if t.name.startswith("trackmatte")]

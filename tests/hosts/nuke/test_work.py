@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,46 +19,11 @@ import pytest
 from tests.disc import alpha_at, write_frames
 from tests.hosts.nuke import engines
 from tests.hosts.nuke.double import ROOT, MainThread, Node, node_state, part
+from tests.hosts.nuke.engines import FRAMES, SIZE, clip, engine, off_the_main_thread, tidy  # noqa: F401
 from tests.unit.test_client import PYTHONS
 from tests.unit.test_client_lines import Double, write_file
 
-pytestmark = pytest.mark.usefixtures("engine")
-FRAMES = 6
-SIZE = (96, 64)
-
-
-@pytest.fixture(autouse=True)
-def no_threads_left() -> Iterator[None]:
-    """Every thread of ours ends soon after its work."""
-    yield
-    part("session").close_all()
-    engines.wait_for(lambda: not [t for t in threading.enumerate() if t.name.startswith("trackmatte")])
-
-
-@pytest.fixture(autouse=True)
-def never_waiting_on_the_main_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The host's main thread asks the engine nothing: that may take its time."""
-    client, here = part("trackmatte_client.client"), threading.get_ident()
-    asked = client._Answer.__enter__
-
-    def enter(answer: Any) -> Any:
-        assert threading.get_ident() != here, "the engine was asked on the main thread"
-        return asked(answer)
-
-    monkeypatch.setattr(client._Answer, "__enter__", enter)
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A few frames from 1001 on, in a folder that is not ASCII."""
-    return str(write_frames(tmp_path_factory.mktemp("Füchsin 狐"), FRAMES, SIZE))
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An engine, started by whoever asks first; its tracker ``fake`` takes its time for every frame."""
-    with engines.installed(tmp_path_factory.mktemp("engine"), sleep=0.1) as run:
-        yield run
+pytestmark = pytest.mark.usefixtures("engine", "off_the_main_thread", "tidy")
 
 
 def started(clip: str, folder: Path, main: MainThread | None = None, **more: Any) -> tuple[Node, Any]:
@@ -278,7 +242,7 @@ def test_a_node_that_goes_while_a_job_runs(how: str, clip: str, tmp_path: Path) 
     else:
         session.close()
     said = list(node.said)
-    engines.wait_for(lambda: not [t for t in threading.enumerate() if t.name.startswith("trackmatte")])
+    engines.wait_for(lambda: not engines.threads())
     while not node.main.queue.empty():
         node.main.queue.get()()
     assert node.said == said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .qt import ICON, Qt, QtCore, QtGui, QtWidgets, button, colour, dot
+from .qt import ICON, Qt, QtCore, QtGui, QtWidgets, breakable, button, colour, dot
 
 if TYPE_CHECKING:
     from ..model import NodeState
@@ -226,4 +226,4 @@ def described(state: NodeState, place: m.Place) -> str:
     offset = state.clip.offset if state.clip is not None else 0
     first, last = place.first + offset, place.last + offset
     frames = f"{first}" if first == last else f"{first}–{last}"
-    return f"{frames}  {place.object}  {place.doubt:.0%}\n" + "; ".join(place.reasons)
+    return f"{frames}  {breakable(place.object)}  {place.doubt:.0%}\n" + "; ".join(place.reasons)

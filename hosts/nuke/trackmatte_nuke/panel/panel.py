@@ -111,6 +111,7 @@ class Panel(QtWidgets.QWidget):
         """Look after the node while there is something to see."""
         super().showEvent(event)
         self._timer.start()
+        self._state = None  # so that all is shown anew
         self.look()
 
     def hideEvent(self, event: QtGui.QHideEvent) -> None:  # noqa: N802
@@ -180,8 +181,8 @@ class Panel(QtWidgets.QWidget):
             return
         prompt = gathered(state).get((state.selected, state.frame))
         wish = Wish(state.settings.shot, state.frame, state.selected, prompt, state.name)
-        progress = session.status.progress
-        fresh = (wish, session.busy, progress.frame if progress.frame == state.frame else None)
+        at = session.status.progress.frame if session.busy else None
+        fresh = (wish, session.busy, at == state.frame, None if at is None else at // 10)
         if fresh == self._wish:
             return
         self._wish = fresh

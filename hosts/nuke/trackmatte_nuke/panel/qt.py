@@ -16,8 +16,8 @@ else:
 
 Qt = QtCore.Qt
 __all__ = [
-    "BAD", "COLOURS", "GOOD", "ICON", "Line", "Qt", "QtCore", "QtGui", "QtWidgets", "Words", "button", "colour",
-    "dot", "mark", "place",
+    "BAD", "COLOURS", "GOOD", "ICON", "Line", "Qt", "QtCore", "QtGui", "QtWidgets", "Words", "breakable",
+    "button", "colour", "dot", "mark", "place",
 ]  # fmt: skip
 
 COLOURS = ("#4aa3ff", "#ff7a59", "#5fd38d", "#d98cff", "#ffd24a", "#58d6d6")
@@ -140,6 +140,7 @@ class Words(QtWidgets.QLabel):
             painter.end()
 
     def _fit(self) -> None:
+        self.setMinimumHeight(0)  # below which no height is returned
         self.setFixedHeight(max(self.heightForWidth(self.width()), 1))
 
 

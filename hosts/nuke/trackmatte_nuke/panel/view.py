@@ -109,19 +109,14 @@ class Picture(QtWidgets.QWidget):
         self.update()
 
     def sizeHint(self) -> QtCore.QSize:  # noqa: N802
-        """Return a picture's usual size."""
-        return QtCore.QSize(320, 190)
+        """Return the least: it takes what room there is."""
+        return QtCore.QSize(200, self.minimumHeight())
 
-    def fit(self) -> None:
-        """Be no higher than the picture: what is left is for the lists."""
+    def height_for(self, width: int) -> int:
+        """Return the height that fills this width."""
         size = self.shown.size
         ratio = size.height() / size.width() if size.width() > 0 else 9 / 16
-        self.setMaximumHeight(max(self.minimumHeight(), round(self.width() * ratio)))
-
-    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:  # noqa: N802
-        """Keep the shape."""
-        super().resizeEvent(event)
-        self.fit()
+        return max(self.minimumHeight(), round(width * ratio))
 
     def paintEvent(self, _event: QtGui.QPaintEvent) -> None:  # noqa: N802
         """Draw picture and points."""
@@ -237,11 +232,25 @@ class View(QtWidgets.QWidget):
     def show_pictures(self, shown: Shown, why: str = "") -> None:
         """Show these; `why` says why there are none."""
         self.picture.shown, self.picture.why = shown, why
-        self.picture.fit()
+        self._fit()
         self.picture.update()
         for thumb in self.thumbs:
             thumb.shown = shown
             thumb.update()
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:  # noqa: N802
+        """Keep the picture's shape."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Be no higher than picture and strip need: what is left is for the lists."""
+        for thumb in self.thumbs:
+            thumb.setFixedHeight(thumb.sizeHint().height())
+        strip = self.thumbs[0].height() + self.layout().spacing()
+        high = self.picture.height_for(self.width())
+        self.picture.setMaximumHeight(high)
+        self.setMaximumHeight(high + strip)
 
     def _chosen(self) -> None:
         self.picture.kind = next(t.kind for t in self.thumbs if t.isChecked())
