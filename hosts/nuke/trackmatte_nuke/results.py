@@ -37,10 +37,9 @@ def deliver(node: Any, clip: Clip, delivered: tuple[Result, ...]) -> list[str]:
             said.append(f"{result.target} is not read in: only EXR sequences are")
             continue
         said += check(result)
-        read = put_read(node, clip, result)
-        said.append(
-            f"{read.name()}: frame {int(read['frame'].value())} of the timeline shows file {result.first}"
-        )
+        read, lines = put_read(node, clip, result)
+        frame = clip.timeline(result.first)
+        said += [f"{read.name()}: frame {frame} of the timeline shows file {result.first}", *lines]
         if result.preset not in (COLOURED, LAYERED):
             mattes.append(read)
     if mattes:
@@ -78,8 +77,8 @@ def check(result: Result) -> list[str]:
     return [whole]
 
 
-def put_read(node: Any, clip: Clip, result: Result) -> Any:
-    """Return the Read of a sequence: the one from before, or a new one; its timing is the plate's."""
+def put_read(node: Any, clip: Clip, result: Result) -> tuple[Any, list[str]]:
+    """Return the Read of a sequence, the one from before or a new one, and lines for the artist."""
     role = f"read {result.preset} {' '.join(result.objects)}"
     read = find(node, role)
     if read is None:
@@ -95,8 +94,7 @@ def put_read(node: Any, clip: Clip, result: Result) -> Any:
     read["after"].setValue("black")
     read["frame_mode"].setValue("start at")
     read["frame"].setValue(str(clip.timeline(result.first)))
-    _colour(node, read, result)
-    return read
+    return read, _colour(node, clip, read, result)
 
 
 def find(node: Any, role: str) -> Any:
@@ -184,20 +182,29 @@ def _reads(node: Any, presets: Iterable[str]) -> list[Any]:
     return [found[name] for name in sorted(found)]
 
 
-def _colour(node: Any, read: Any, result: Result) -> None:
-    """Mattes are data. Cut-outs hold the plate's own code values and are read as the plate is."""
+def _colour(node: Any, clip: Clip, read: Any, result: Result) -> list[str]:
+    """Mattes are data. Cut-outs hold the plate's own code values and are read as the plate is.
+
+    Returns lines for the artist.
+    """
     if result.preset != COLOURED:
         read["raw"].setValue(True)
-        return
+        return []
     try:
-        plate = reads.find(node).read
-    except NodeError:  # the input was rendered: its EXRs are linear, as this one is
-        return
+        source = reads.find(node)
+    except NodeError:
+        source = None
+    if source is None or source.clip.path != clip.path:  # the input was rendered: linear EXRs, as this is one
+        return []
+    plate = source.read
     read["raw"].setValue(bool(plate["raw"].value()))
     space = str(plate["colorspace"].value())
     # "default (sRGB)" names what the plate's file type comes as; another file type comes as something else.
     named = re.match(r"^default \((.*)\)$", space)
+    if space == "default":
+        return [f"{read.name()} must have the colour space that {plate.name()} has by default: set it there"]
     read["colorspace"].setValue(named.group(1) if named else space)
+    return []
 
 
 def _text(numbers: list[int]) -> str:

@@ -289,7 +289,7 @@ def test_a_gap_in_the_plate_is_a_gap_in_the_matte(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "given"), [("default (sRGB)", "sRGB"), ("sRGB", "sRGB"), ("Input - S-Log3 (Cine)", "Input - S-Log3 (Cine)")]
+    ("shown", "given"), [("default (linear)", "linear"), ("sRGB", "sRGB"), ("Input - S-Log3 (Cine)", "Input - S-Log3 (Cine)")]
 )
 def test_a_cut_out_is_read_in_the_plates_colour_space(stage: Stage, shown: str, given: str) -> None:
     plate = stage.running.nuke.toNode("Read1")

@@ -120,6 +120,21 @@ class File_Knob(String_Knob):  # noqa: N801
         return value
 
 
+class Colorspace_Knob(String_Knob):  # noqa: N801
+    """What files mean; ``default`` shows what that is for the file at hand, as public pipeline code expects."""
+
+    number = 0
+
+    def value(self) -> str:
+        found = super().value()
+        if found != "default":
+            return str(found)
+        return "default (linear)" if self._node["file"].value().endswith(".exr") else "default (sRGB)"
+
+    def _check(self, value: Any) -> Any:
+        return "default" if super()._check(value).startswith("default (") else value
+
+
 class PyScript_Knob(Knob):  # noqa: N801
     number = 22
 

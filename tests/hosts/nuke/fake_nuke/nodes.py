@@ -15,7 +15,7 @@ KINDS: dict[str, type[k.Knob]] = {
     "str": k.String_Knob, "file": k.File_Knob, "int": k.Int_Knob, "float": k.Double_Knob,
     "bool": k.Boolean_Knob, "xy": k.XY_Knob, "wh": k.WH_Knob, "box": k.BBox_Knob, "rgba": k.AColor_Knob,
     "chan": k.Channel_Knob, "mask": k.Channel_Knob, "format": k.Format_Knob,
-    "chip": k.ColorChip_Knob,
+    "chip": k.ColorChip_Knob, "space": k.Colorspace_Knob,
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ Evidence, the word before each list of knobs:
 
 A knob is ``NAME:KIND`` or ``NAME:KIND=DEFAULT``. Kinds: str, file, int, float, bool, xy, wh, box, rgba (one or
 four numbers), chan (one channel), mask (a set of channels), enum(a|b), format, chip (a colour of the
-node graph).
+node graph), space (a colour space).
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ seen: proxy_format:format fps:float=24 project_directory:str
 docs: proxy:bool=0
 Read 0
 seen: file:file file_type:str first:int=1 last:int=1 origfirst:int=1 origlast:int=1 origset:bool=0 format:format
-seen: frame:str proxy:file proxy_format:format colorspace:str=default premultiplied:bool=0 version:int=0
+seen: frame:str proxy:file proxy_format:format colorspace:space=default premultiplied:bool=0 version:int=0
 seen: frame_mode:enum(expression|start_at|offset) raw:bool=0
 seen: on_error:enum(error|black|checkerboard|nearest_frame)
 docs: before:enum({_ENDS}) after:enum({_ENDS})
 Write 1
-seen: channels:mask=rgb file:file file_type:str first:int=1 last:int=1 use_limit:bool=0 colorspace:str=default
+seen: channels:mask=rgb file:file file_type:str first:int=1 last:int=1 use_limit:bool=0 colorspace:space=default
 seen: proxy:file render_order:float=1 create_directories:bool=0 beforeRender:str afterRender:str
 Copy 2+1
 seen: from0:chan=none to0:chan=none from1:chan=none to1:chan=none from2:chan=none to2:chan=none from3:chan=none
@@ -84,6 +84,9 @@ AddChannels 1
 seen: channels:mask=none color:rgba=0 format_size:bool=0
 Grade 1+1
 seen: channels:mask=rgb white:rgba=1 black:rgba=0 multiply:rgba=1 add:rgba=0 gamma:rgba=1
+{MASKED}
+Multiply 1+1
+seen: channels:mask=all value:rgba=1
 {MASKED}
 Constant 0
 seen: channels:mask=rgb color:rgba=0 format:format first:int=1 last:int=1
