@@ -56,7 +56,9 @@ def too_new(folder: Path) -> list[str]:
 
 def main() -> None:
     """Read the command line and build."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "dist" / "trackmatte_nuke")
     said = parser.parse_args()
     if said.out.exists():

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,10 +88,8 @@ def check_ours(folder: Path) -> None:
     if not have:
         return
     known: dict[str, str] = {}
-    try:
+    with suppress(OSError, ValueError, KeyError, TypeError):
         known = dict(json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
     foreign = sorted(n for n in have - {RECORD} if _sum(folder / n) != known.get(n))
     if not known or foreign:
         name = foreign[0] if foreign else RECORD

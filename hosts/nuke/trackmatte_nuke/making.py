@@ -77,7 +77,9 @@ class Maker:
         mark = nuke.String_Knob(MARK, MARK)
         mark.setFlag(nuke.INVISIBLE)
         new.addKnob(mark)
-        new[MARK].setValue(json.dumps({"of": identity(self.owner), "role": role, "at": self.count}, sort_keys=True))
+        new[MARK].setValue(
+            json.dumps({"of": identity(self.owner), "role": role, "at": self.count}, sort_keys=True)
+        )
         self.made.append(new)
         return new
 

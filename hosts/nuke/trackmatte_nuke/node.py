@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nuke
@@ -124,9 +123,7 @@ class NukeNode:
             for frame, kind, (x, y) in knobs.values(self.node, slot):
                 number = clip.source(frame) if clip is not None else frame
                 name = knobs.key(slot, frame)
-                found.append(
-                    Point(name, whose, number, x / width, 1 - y / height, kind == knobs.SUBJECT)
-                )
+                found.append(Point(name, whose, number, x / width, 1 - y / height, kind == knobs.SUBJECT))
         return tuple(found)
 
     def _boxes(self, clip: Clip | None) -> tuple[Box, ...]:
@@ -151,8 +148,8 @@ class NukeNode:
         """Return where shots go: what the node says, else the script's folder, else the clip's."""
         chosen = str(self.node["folder"].getEvaluatedValue() or "").strip()
         script = str(nuke.root().name())
-        saved = os.path.dirname(script) if script not in ("", "Root") else ""
-        return (chosen or saved or os.path.dirname(clip) or os.path.expanduser("~")).replace("\\", "/")
+        beside = script if script not in ("", "Root") else clip
+        return (chosen or str(Path(beside).parent if beside else Path.home())).replace("\\", "/")
 
     # what may be asked of it
 

@@ -41,7 +41,7 @@ class Source:
     """Whether the Read shows less than the file has."""
 
 
-class NotFollowed(NodeError):
+class NotFollowed(NodeError):  # noqa: N818
     """There is no Read upstream that can be followed; the message names what is in the way."""
 
 
@@ -138,7 +138,8 @@ def timeline_offset(read: Any) -> int:
     # Nuke's own word for where the clip begins on the timeline: the two must agree before frames are trusted.
     if int(read.firstFrame()) != first + found:
         raise NotFollowed(
-            f"{read.name()} begins on frame {int(read.firstFrame())} of the timeline, and its knobs say {first + found}"
+            f"{read.name()} begins on frame {int(read.firstFrame())} of the timeline, "
+            f"and its knobs say {first + found}"
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Delivered sequences in the script: checked file by file, read on the right frames, copied into the alpha."""
+"""Delivered sequences in the script: checked file by file, read on the right frames, put into the alpha."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def deliver(node: Any, clip: Clip, delivered: tuple[Result, ...]) -> list[str]:
     if mattes:
         copy, new = _alpha(node, mattes)
         if new:
-            said.append(f"{copy.name()} has the plate with the matte in its alpha: connect it where you want it")
+            said.append(
+                f"{copy.name()} has the plate with the matte in its alpha: connect it where you want it"
+            )
     return said
 
 
@@ -68,7 +70,9 @@ def check(result: Result) -> list[str]:
         except OSError:
             broken.append(number)
     name = Path(result.target).name
-    wrong = [f"{what} {_text(which)}" for what, which in (("missing:", missing), ("damaged:", broken)) if which]
+    wrong = [
+        f"{what} {_text(which)}" for what, which in (("missing:", missing), ("damaged:", broken)) if which
+    ]
     if wrong:
         raise NodeError(f"{name} is not whole ({'; '.join(wrong)}): press Matte to write it again")
     whole = f"{name}: complete, {len(numbers)} frames {_text(numbers)}"

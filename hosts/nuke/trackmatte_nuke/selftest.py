@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 KNOBS = {
     "Read": (
-        "file", "first", "last", "origfirst", "origlast", "origset", "before", "after", "frame_mode", "frame", "raw",
-        "colorspace", "label", "disable",
+        "file", "first", "last", "origfirst", "origlast", "origset", "before", "after", "frame_mode", "frame",
+        "raw", "colorspace", "label", "disable",
     ),
     "Write": ("channels", "file", "file_type", "create_directories"),
     "Copy": ("from0", "to0", "from1", "to1", "from2", "to2", "from3", "to3", "bbox"),
@@ -65,7 +65,9 @@ def run(folder: str = "") -> str:
                     report.tried(name, step)
         finally:
             nuke.delete(group)
-        report.tried("the script is as it was", lambda: _same(before, [n.name() for n in nuke.root().nodes()]))
+        report.tried(
+            "the script is as it was", lambda: _same(before, [n.name() for n in nuke.root().nodes()])
+        )
     report.tried("an edit that fails leaves nothing behind", _cancelled)
     report.write()
     _in_thread(report)
@@ -174,7 +176,9 @@ class Bench:
         """A box."""
         at = nodes.of(self.node)
         at.set_box(Box("", "hero", 1002, 0.1, 0.2, 0.8, 0.9))
-        have = [(b.frame, *(round(v, 4) for v in (b.left, b.top, b.right, b.bottom))) for b in at.read().boxes]
+        have = [
+            (b.frame, *(round(v, 4) for v in (b.left, b.top, b.right, b.bottom))) for b in at.read().boxes
+        ]
         _same(have, [(1002, 0.1, 0.2, 0.8, 0.9)])
 
     def delivered(self) -> str:

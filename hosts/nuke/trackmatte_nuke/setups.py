@@ -16,8 +16,9 @@ from . import results, undo
 from .making import Maker
 from .model import NodeError
 
-SHARE = 0.05
-"""Where less than this of a pixel is background, what is left of it is noise and does not take part."""
+SHARE = 0.5
+"""Where less than this of a pixel is background, it does not take part: what is left there is mostly error,
+for plates are mixed in code values as often as in light."""
 GUARD = 3
 """Pixels around the subject that are no background where its own colours are not known."""
 
@@ -84,7 +85,9 @@ def despill(node: Any) -> list[str]:
             apart.setInput(0, total)
             straight.setInput(0, apart)
         maker.frame("Trackmatte: despilled, straight (premultiply after grading)")
-    return [f"{straight.name()} is the subject without the old background's light: straight, so premultiply it"]
+    return [
+        f"{straight.name()} is the subject without the old background's light: straight, so premultiply it"
+    ]
 
 
 def layers(node: Any) -> list[str]:
@@ -191,7 +194,7 @@ def _soften(maker: Maker, rest: Any, size: float, lens: str) -> Any:
     """Return the background blurred together with its share."""
     sure = maker.node("Expression", "background", column=4, row=3.6)
     for i, channel in enumerate("rgba"):
-        sure[f"expr{i}"].setValue(f"a<{SHARE}?0:{channel}")
+        sure[f"expr{i}"].setValue(f"a<{SHARE}?0:max({channel},0)")
     sure.setInput(0, rest)
     if lens == "Blur":
         soft = maker.node("Blur", "background", column=4, row=4.3)
@@ -217,4 +220,6 @@ def _soften(maker: Maker, rest: Any, size: float, lens: str) -> Any:
 def _dirty(clean: bool) -> list[str]:
     if clean:
         return []
-    return ["its rim holds the old background's light: choose deliver: cutout and press Matte for its own colours"]
+    return [
+        "its rim holds the old background's light: choose deliver: cutout and press Matte for its own colours"
+    ]

@@ -23,7 +23,8 @@ HOST = ROOT / "hosts" / "nuke"
 def load(path: Path) -> Any:
     """Import a file as a module that is not kept."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -104,7 +105,9 @@ def write_exr(path: Path, pixels: np.ndarray, names: tuple[str, ...] = ("R", "G"
 def plate(tmp_path: Path) -> Callable[..., str]:
     """Make an EXR sequence of noise and return its pattern."""
 
-    def make(first: int = 1001, last: int = 1004, size: tuple[int, int] = (40, 20), name: str = "plate") -> str:
+    def make(
+        first: int = 1001, last: int = 1004, size: tuple[int, int] = (40, 20), name: str = "plate"
+    ) -> str:
         random = np.random.default_rng(7)
         for number in range(first, last + 1):
             pixels = random.uniform(0, 1, (size[1], size[0], 3))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -73,7 +72,7 @@ class _Run:
             self.kept[name, frame] = known(item, frame)
         return self.kept[name, frame]
 
-    def _Read(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _Read(self, item: nk.Item, frame: int) -> Picture:
         first, last = int(item.knobs.get("first", 1)), int(item.knobs.get("last", 1))
         number = file_number(item, frame)
         held = min(max(number, first), last)
@@ -82,10 +81,10 @@ class _Run:
             return Picture(shown.size)
         return read(item, held)
 
-    def _Dot(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _Dot(self, item: nk.Item, frame: int) -> Picture:
         return self.at(item.inputs[0], frame)
 
-    def _Group(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _Group(self, item: nk.Item, frame: int) -> Picture:
         assert item.inside is not None
         inside = item.inside.nodes
         output = next(i for i in inside.values() if i.kind == "Output")
@@ -94,10 +93,10 @@ class _Run:
             raise Unknown(f"{item.name} does more than to hand its input on")
         return self.at(item.inputs[0], frame)
 
-    def _TimeOffset(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _TimeOffset(self, item: nk.Item, frame: int) -> Picture:
         return self.at(item.inputs[0], frame - int(item.knobs.get("time_offset", 0)))
 
-    def _Copy(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _Copy(self, item: nk.Item, frame: int) -> Picture:
         b, a = self.at(item.inputs[0], frame), self.at(item.inputs[1], frame)
         _same(item, a, b)
         taken = {}
@@ -106,46 +105,46 @@ class _Run:
                 taken[item.knobs[f"to{i}"]] = a[item.knobs[f"from{i}"]]
         return b.having(**taken)
 
-    def _Premult(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _Premult(self, item: nk.Item, frame: int) -> Picture:
         b = self.at(item.inputs[0], frame)
         return b.having(**{c: b[c] * b[ALPHA] for c in _channels(item, b, "rgb")})
 
-    def _Unpremult(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _Unpremult(self, item: nk.Item, frame: int) -> Picture:
         b = self.at(item.inputs[0], frame)
         alpha = b[ALPHA]
         safe = np.where(alpha == 0, 1, alpha)
         return b.having(**{c: b[c] / safe for c in _channels(item, b, "rgb")})
 
-    def _Invert(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _Invert(self, item: nk.Item, frame: int) -> Picture:
         b = self.at(item.inputs[0], frame)
         return b.having(**{c: 1 - b[c] for c in _channels(item, b, "all")})
 
-    def _Clamp(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _Clamp(self, item: nk.Item, frame: int) -> Picture:
         b = self.at(item.inputs[0], frame)
         return b.having(**{c: np.clip(b[c], 0, 1) for c in _channels(item, b, "all")})
 
-    def _Multiply(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _Multiply(self, item: nk.Item, frame: int) -> Picture:
         b = self.at(item.inputs[0], frame)
         return b.having(**{c: b[c] * np.float32(item.knobs["value"]) for c in _channels(item, b, "all")})
 
-    def _Dilate(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _Dilate(self, item: nk.Item, frame: int) -> Picture:
         b = self.at(item.inputs[0], frame)
         size = 2 * int(float(item.knobs["size"])) + 1
         return b.having(
             **{c: ndimage.grey_dilation(b[c], size=(size, size)) for c in _channels(item, b, "all")}
         )
 
-    def _AddChannels(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _AddChannels(self, item: nk.Item, frame: int) -> Picture:
         b = self.at(item.inputs[0], frame)
         full = np.full(b.size, float(item.knobs.get("color", 0)), np.float32)
         return b.having(**{c: full for c in _channels(item, b, "none") if c not in b.planes})
 
-    def _Expression(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _Expression(self, item: nk.Item, frame: int) -> Picture:
         b = self.at(item.inputs[0], frame)
         said = {c: item.knobs[f"expr{i}"] for i, c in enumerate((*RGB, ALPHA)) if f"expr{i}" in item.knobs}
         return b.having(**{c: expression(text, b) for c, text in said.items()})
 
-    def _Blur(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _Blur(self, item: nk.Item, frame: int) -> Picture:
         """A Gaussian that is black outside; ``size`` is taken as its full width at half its height."""
         b = self.at(item.inputs[0], frame)
         sigma = float(item.knobs.get("size", 0)) / 2.355
@@ -153,7 +152,7 @@ class _Run:
             **{c: ndimage.gaussian_filter(b[c], sigma, mode="constant") for c in _channels(item, b, "all")}
         )
 
-    def _ZDefocus2(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _ZDefocus2(self, item: nk.Item, frame: int) -> Picture:
         """A disc of ``size`` times the depth, taken directly, as its radius; black outside."""
         b = self.at(item.inputs[0], frame)
         depth = b[item.knobs.get("z_channel", "depth.Z")]
@@ -167,7 +166,7 @@ class _Run:
             **{c: ndimage.convolve(b[c], disc, mode="constant") for c in _channels(item, b, "rgba")}
         )
 
-    def _Merge2(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _Merge2(self, item: nk.Item, frame: int) -> Picture:
         b, a = self.at(item.inputs[0], frame), self.at(item.inputs[1], frame)
         _same(item, a, b)
         alpha = a[ALPHA]
@@ -180,7 +179,7 @@ class _Run:
             raise Unknown(f"Merge2 {item.knobs['operation']}")
         return b.having(**{c: how(a[c], b[c]).astype(np.float32) for c in (*RGB, ALPHA)})
 
-    def _Write(self, item: nk.Item, frame: int) -> Picture:  # noqa: N802
+    def _Write(self, item: nk.Item, frame: int) -> Picture:
         return self.at(item.inputs[0], frame)
 
 

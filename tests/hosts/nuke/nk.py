@@ -34,7 +34,7 @@ class Graph:
     nodes: dict[str, Item] = field(default_factory=dict)
 
 
-class Broken(ValueError):
+class Broken(ValueError):  # noqa: N818
     """It is no script of Nuke."""
 
 
@@ -45,9 +45,7 @@ def parse(text: str) -> Graph:
     ------
     Broken : it is none.
     """
-    reader = _Reader(text)
-    graph = reader.graph(top=True)
-    return graph
+    return _Reader(text).graph(top=True)
 
 
 class _Reader:
@@ -55,7 +53,9 @@ class _Reader:
         self.text, self.at = text, 0
 
     def graph(self, *, top: bool) -> Graph:
-        found, stack, named = Graph(), [], {}
+        found = Graph()
+        stack: list[str | None] = []
+        named: dict[str, str | None] = {}
         while True:
             words = self.command()
             if words is None:
@@ -66,17 +66,9 @@ class _Reader:
                 if top:
                     raise Broken("end_group without a group")
                 return found
-            if words[0] in ("version", "add_layer", "define_window_layout_xml"):
-                continue
-            if words[0] == "set":
-                if words[2] != ["stack", "0"] or not stack:
-                    raise Broken(f"set {words[1]} of nothing")
-                named[words[1]] = stack[-1]
-            elif words[0] == "push":
-                if words[1] != "0" and words[1].lstrip("$") not in named:
-                    raise Broken(f"push of {words[1]}, which was not set")
-                stack.append(None if words[1] == "0" else named[words[1].lstrip("$")])
-            else:
+            if words[0] in ("set", "push"):
+                _shuffle(words, stack, named)
+            elif words[0] not in ("version", "add_layer", "define_window_layout_xml"):
                 item = self.item(words, stack)
                 if item.name in found.nodes:
                     raise Broken(f"two nodes are called {item.name}")
@@ -163,6 +155,18 @@ class _Reader:
             self.at += 1
             if depth == 0:
                 return _Braces(self.text[start + 1 : self.at - 1])
+
+
+def _shuffle(words: list[Word], stack: list[str | None], named: dict[str, str | None]) -> None:
+    """Do what ``set`` and ``push`` say."""
+    if words[0] == "set":
+        if words[2] != ["stack", "0"] or not stack:
+            raise Broken(f"set {words[1]} of nothing")
+        named[words[1]] = stack[-1]
+        return
+    if words[1] != "0" and words[1].lstrip("$") not in named:
+        raise Broken(f"push of {words[1]}, which was not set")
+    stack.append(None if words[1] == "0" else named[words[1].lstrip("$")])
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,14 @@ def test_menus_make_a_node_and_reach_the_selected_one(running: Nuke) -> None:
     (node,) = running.nuke.allNodes()
     assert running.module("knobs").is_ours(node)
     tools = menus["Nuke"].findItem("Trackmatte")
-    assert set(tools.children) == {"Open Panel", "Cut-out", "Blur Background", "Despill", "Layers", "Self-test"}
+    assert set(tools.children) == {
+        "Open Panel",
+        "Cut-out",
+        "Blur Background",
+        "Despill",
+        "Layers",
+        "Self-test",
+    }
     tools.findItem("Cut-out").invoke()
     assert running.state.messages == ["there are no mattes yet: press Matte"]
     node["selected"].setValue(False)
@@ -46,7 +53,7 @@ def test_buttons_add_handles_where_the_artist_is(running: Nuke, plate: Plate) ->
     assert running.state.messages == []
 
 
-def test_every_button_does_something(running: Nuke, folder: Path) -> None:
+def test_every_button_does_something(running: Nuke) -> None:
     node = running.node()
     buttons = [k for k in node.knobs().values() if k.Class() == "PyScript_Knob"]
     commands = running.module("commands")
@@ -173,7 +180,9 @@ def test_a_read_whose_timing_nuke_sees_otherwise_is_not_trusted(
     read = running.read(plate(), 1001, 1004, frame_mode="offset", frame="10")
     assert reads.timeline_offset(read) == 10
     monkeypatch.setattr(media, "number_shift", lambda _: 10)  # a Nuke whose offset works the other way
-    with pytest.raises(reads.NotFollowed, match="begins on frame 991 of the timeline, and its knobs say 1011"):
+    with pytest.raises(
+        reads.NotFollowed, match="begins on frame 991 of the timeline, and its knobs say 1011"
+    ):
         reads.timeline_offset(read)
     read["frame_mode"].setValue("expression")
     read["frame"].setValue("frame*2")
@@ -181,7 +190,9 @@ def test_a_read_whose_timing_nuke_sees_otherwise_is_not_trusted(
         reads.timeline_offset(read)
 
 
-def test_the_panel_shows_the_node_it_was_asked_for(running: Nuke, plate: Plate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_panel_shows_the_node_it_was_asked_for(
+    running: Nuke, plate: Plate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shown: list[Any] = []
 
     class Panel:

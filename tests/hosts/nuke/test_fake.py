@@ -17,7 +17,6 @@ from tests.hosts.nuke import fake_nuke, nk
 from tests.hosts.nuke.conftest import HOST, Nuke
 from tests.hosts.nuke.fake_nuke import api, knobs, nodes, tables
 
-
 Arguments = list[str] | None
 """Names; None where Nuke's types leave them open."""
 
@@ -60,7 +59,9 @@ def test_it_has_no_function_and_no_argument_that_nukes_types_lack() -> None:
     classes: list[type] = [nodes.Node, nodes.Group, nodes.Root, api.Undo, fake_nuke.menus.Menu]
     classes += [getattr(knobs, name) for name in api.KNOBS]
     for kind in classes:
-        public = [n for n, f in inspect.getmembers(kind, callable) if not n.startswith("_") and n not in internal]
+        public = [
+            n for n, f in inspect.getmembers(kind, callable) if not n.startswith("_") and n not in internal
+        ]
         assert set(public) <= methods_of(kind.__name__), kind.__name__
 
 
@@ -68,9 +69,9 @@ def test_unknown_things_are_refused(running: Nuke) -> None:
     nuke = running.nuke
     blur = nuke.nodes.Blur()
     wrong: list[tuple[type[BaseException], Callable[[], Any]]] = [
-        (AttributeError, lambda: nuke.nodes.SuperBlur()),
+        (AttributeError, lambda: nuke.nodes.SuperBlur),
         (RuntimeError, lambda: nuke.createNode("SuperBlur")),
-        (AttributeError, lambda: nuke.makeItSo()),
+        (AttributeError, lambda: nuke.makeItSo),
         (NameError, lambda: blur["radius"]),
         (TypeError, lambda: blur["size"].setValue("wide")),
         (TypeError, lambda: blur["size"].setValue(1, 2, 3)),
@@ -134,7 +135,9 @@ def test_each_knob_that_is_used_is_known_and_selftested(
     monkeypatch.setattr(nodes.Node, "__getitem__", noted)
     selftest.run(str(tmp_path))
     ours = {"Group", "Root"}
-    missing = {(k, n) for k, n in touched if k not in ours and n != "trackmatte" and n not in selftest.KNOBS[k]}
+    missing = {
+        (k, n) for k, n in touched if k not in ours and n != "trackmatte" and n not in selftest.KNOBS[k]
+    }
     assert missing == set()
     assert len(touched) > 40
 
@@ -159,7 +162,9 @@ def test_nothing_rests_on_belief_alone() -> None:
 def test_the_gizmo_is_what_nuke_would_write(running: Nuke) -> None:
     text = (HOST / "Cattery" / "Trackmatte" / "Trackmatte.gizmo").read_text()
     (item,) = nk.parse(text).nodes.values()
-    assert item.kind == "Group"  # not Gizmo: the node is whole in every script, where Trackmatte is not installed too
+    assert (
+        item.kind == "Group"
+    )  # not Gizmo: the node is whole in every script, where Trackmatte is not installed too
     numbers = {int(words[0]) for words in item.user_knobs}
     assert numbers <= set(tables.USER_KNOBS)
     node = running.node()

@@ -103,7 +103,9 @@ def test_boxes(running: Nuke, plate: Plate) -> None:
     assert [node["box1"].getValueAt(1001, i) for i in range(4)] == pytest.approx([10, 2, 30, 18])
     boxes = at.read().boxes
     assert [(b.key, b.frame) for b in boxes] == [("box1@1001", 1001), ("box1@1003", 1003)]
-    assert (boxes[0].left, boxes[0].top, boxes[0].right, boxes[0].bottom) == pytest.approx((0.25, 0.1, 0.75, 0.9))
+    assert (boxes[0].left, boxes[0].top, boxes[0].right, boxes[0].bottom) == pytest.approx(
+        (0.25, 0.1, 0.75, 0.9)
+    )
     # Turned inside out by dragging a corner past the other.
     node["box1"].setValueAt(35.0, 1001, 0)
     assert at.read().boxes[0].left == pytest.approx(0.75)
@@ -113,7 +115,12 @@ def test_boxes(running: Nuke, plate: Plate) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "frame", "offset"),
-    [("start at", "1", -1000), ("offset", "99", 99), ("expression", "frame+1000", -1000), ("expression", "frame", 0)],
+    [
+        ("start at", "1", -1000),
+        ("offset", "99", 99),
+        ("expression", "frame+1000", -1000),
+        ("expression", "frame", 0),
+    ],
 )
 def test_timelines_and_source_numbers(
     running: Nuke, plate: Plate, mode: str, frame: str, offset: int
@@ -170,7 +177,9 @@ def test_a_trimmed_read_is_in_and_out(running: Nuke, plate: Plate) -> None:
     assert at.read().range == (1002, 1004)
 
 
-def test_expressions_in_a_file_name_are_nukes_to_evaluate(running: Nuke, plate: Plate, tmp_path: Path) -> None:
+def test_expressions_in_a_file_name_are_nukes_to_evaluate(
+    running: Nuke, plate: Plate, tmp_path: Path
+) -> None:
     read, _, at = ready(running, plate)
     read["file"].setValue("[value root.project_directory]/plate.%04d.exr")
     running.state.tcl_answers["[value root.project_directory]"] = str(tmp_path)

@@ -1,4 +1,4 @@
-"""The folder for Nuke: what it is made of, that Nuke's oldest Python reads it, and the command that installs it."""
+"""The folder for Nuke: what is in it, that Nuke's oldest Python reads it, the command that installs it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def test_only_what_nuke_brings_is_imported(folder: Path) -> None:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module or ""]
-            wrong += [(path.name, n) for n in names if n.split(".")[0] not in OURS | set(sys.stdlib_module_names)]
+            wrong += [
+                (path.name, n) for n in names if n.split(".")[0] not in OURS | set(sys.stdlib_module_names)
+            ]
     assert wrong == []
 
 
@@ -74,7 +76,9 @@ def test_nuke_13s_python_reads_it(folder: Path, tmp_path: Path) -> None:
     # Imported behind a look at the version, and annotations that nothing evaluates.
     typing = {"'typing.Literal' member", "'typing.Protocol' member", "literal variable annotations"}
     assert newer(folder) <= typing
-    (tmp_path / "new.py").write_text("import math\nprint(math.dist([0], [1]))\nprint('a'.removesuffix('b'))\n")
+    (tmp_path / "new.py").write_text(
+        "import math\nprint(math.dist([0], [1]))\nprint('a'.removesuffix('b'))\n"
+    )
     assert newer(tmp_path) == {"'math.dist' member", "'str.removesuffix' member"}
     (tmp_path / "new.py").write_text("if (n := 1):\n    print(n)\n")
     assert load(HOST / "build.py").too_new(tmp_path) != []
@@ -105,15 +109,28 @@ print(sys.version_info[:2])
 
 def test_types_are_held_to_nukes_own(folder: Path, tmp_path: Path) -> None:
     def checked(*what: str) -> str:
-        words = ["--strict", "--config-file=", "--ignore-missing-imports", "--cache-dir", str(tmp_path / "cache")]
+        words = [
+            "--strict",
+            "--config-file=",
+            "--ignore-missing-imports",
+            "--cache-dir",
+            str(tmp_path / "cache"),
+        ]
         done = subprocess.run(
-            [sys.executable, "-m", "mypy", *words, *what], cwd=folder, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "mypy", *words, *what],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.stdout
 
     assert checked("-p", "trackmatte_nuke").startswith("Success")
     # The controls: a function and an argument that Nuke does not have.
-    for line, said in (("nuke.createNodes('Blur')", '"createNodes"'), ("nuke.root().name(1)", "Too many arguments")):
+    for line, said in (
+        ("nuke.createNodes('Blur')", '"createNodes"'),
+        ("nuke.root().name(1)", "Too many arguments"),
+    ):
         (tmp_path / "made_up.py").write_text(FIXTURE.format(line=line))
         assert said in checked(str(tmp_path / "made_up.py"))
 
@@ -154,7 +171,8 @@ def test_the_line_is_added_once_and_only_when_asked_for(home: Path) -> None:
     start.parent.mkdir()
     start.write_text("# mine\nprint('hello')")
     assert main(["nuke", "install", "--register"]) == 0
-    line = f'import nuke; nuke.pluginAddPath("{home}/.nuke/trackmatte")  # added by: trackmatte nuke install --register'
+    added = "  # added by: trackmatte nuke install --register"
+    line = f'import nuke; nuke.pluginAddPath("{home}/.nuke/trackmatte"){added}'
     assert start.read_text() == f"# mine\nprint('hello')\n{line}\n"
     assert main(["nuke", "install", "--register"]) == 0
     assert start.read_text().count("pluginAddPath") == 1
@@ -217,5 +235,9 @@ def test_the_wheel_brings_the_folder(tmp_path: Path) -> None:
     subprocess.run([sys.executable, *words], cwd=ROOT, check=True, capture_output=True)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         names = [n for n in wheel.namelist() if n.startswith("trackmatte/hosts/nuke/")]
-    have = {p.relative_to(HOST).as_posix() for p in HOST.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    have = {
+        p.relative_to(HOST).as_posix()
+        for p in HOST.rglob("*")
+        if p.is_file() and "__pycache__" not in p.parts
+    }
     assert {n.removeprefix("trackmatte/hosts/nuke/") for n in names} == have

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from tests.hosts.nuke import fake_nuke
-from tests.hosts.nuke.conftest import Nuke, starting
+from tests.hosts.nuke.conftest import Nuke
 
 
 def test_the_selftest_writes_a_report_and_leaves_the_script_alone(running: Nuke, tmp_path: Path) -> None:

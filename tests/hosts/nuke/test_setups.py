@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,14 +60,18 @@ class Stage:
 
     def deliver(self, *presets: str, offset: int = 0) -> list[str]:
         """Bring sequences of one object into the script."""
-        return self.give(*((p, ("hero", "dog") if p == "multi" else ("hero",), p) for p in presets), offset=offset)
+        return self.give(
+            *((p, ("hero", "dog") if p == "multi" else ("hero",), p) for p in presets), offset=offset
+        )
 
     def give(self, *what: tuple[str, tuple[str, ...], str], offset: int = 0) -> list[str]:
         """Bring sequences into the script: preset, objects, name of the files."""
         m = self.running.module("model")
         clip = m.Clip(f"{self.scene.folder}/plate.####.exr", FIRST, LAST, offset)
         made = [
-            m.Result(preset, objects, f"{self.scene.folder}/{name}.####.exr", 4, ((FIRST, LAST),), "/s.shot.json")
+            m.Result(
+                preset, objects, f"{self.scene.folder}/{name}.####.exr", 4, ((FIRST, LAST),), "/s.shot.json"
+            )
             for preset, objects, name in what
         ]
         with self.running.module("undo").one_step("test"):
@@ -101,7 +104,10 @@ def test_a_matte_is_read_on_its_frames_and_copied_into_the_alpha(stage: Stage) -
     assert said[0] == "matte.####.exr: complete, 3 frames 1001-1003"
     assert said[1] == "Trackmatte_matte_hero: frame 1 of the timeline shows file 1001"
     read = stage.running.nuke.toNode("Trackmatte_matte_hero")
-    have = {k: read[k].value() for k in ("file", "first", "last", "origfirst", "origlast", "frame_mode", "frame", "raw")}
+    have = {
+        k: read[k].value()
+        for k in ("file", "first", "last", "origfirst", "origlast", "frame_mode", "frame", "raw")
+    }
     assert have == {
         "file": f"{stage.scene.folder}/matte.%04d.exr", "first": 1001, "last": 1003, "origfirst": 1001,
         "origlast": 1003, "frame_mode": "start at", "frame": "1", "raw": True,
@@ -123,7 +129,9 @@ def test_delivering_again_brings_the_same_nodes_up_to_date(stage: Stage) -> None
     assert stage.script() == once
     stage.node.setName("Hero")
     stage.deliver("matte", offset=5)
-    assert stage.script() == once.replace("name Trackmatte\n", "name Hero\n").replace("frame 1001", "frame 1006")
+    assert stage.script() == once.replace("name Trackmatte\n", "name Hero\n").replace(
+        "frame 1001", "frame 1006"
+    )
 
 
 def test_a_copied_node_has_results_of_its_own(stage: Stage) -> None:
@@ -145,7 +153,9 @@ def test_what_was_there_stays(stage: Stage) -> None:
     after = nk.parse(stage.script()).nodes
     before["Trackmatte"].knobs["identity"] = after["Trackmatte"].knobs["identity"]
     assert {name: after[name] for name in before} == before
-    made = [n for n in stage.running.nuke.allNodes() if n.name() not in before and n.Class() != "BackdropNode"]
+    made = [
+        n for n in stage.running.nuke.allNodes() if n.name() not in before and n.Class() != "BackdropNode"
+    ]
     places = {(n.xpos(), n.ypos()) for n in made}
     assert len(places) == len(made)
     assert min(x for x, _ in places) > 0
@@ -215,7 +225,9 @@ def through(pixels: NDArray[np.float32], size: float, lens: str) -> NDArray[np.f
         return ndimage.gaussian_filter(pixels, (size / 2.355, size / 2.355, 0), mode="nearest")
     y, x = np.mgrid[-int(size) : int(size) + 1, -int(size) : int(size) + 1]
     disc = (x * x + y * y <= size * size).astype(np.float32)
-    return np.stack([ndimage.convolve(c, disc / disc.sum(), mode="nearest") for c in np.moveaxis(pixels, -1, 0)], -1)
+    return np.stack(
+        [ndimage.convolve(c, disc / disc.sum(), mode="nearest") for c in np.moveaxis(pixels, -1, 0)], -1
+    )
 
 
 def test_a_blur_behind_a_matte_alone_keeps_away_from_the_rim(stage: Stage) -> None:
@@ -225,7 +237,10 @@ def test_a_blur_behind_a_matte_alone_keeps_away_from_the_rim(stage: Stage) -> No
     shown, scene = stage.picture("Trackmatte_blur").rgb(), stage.scene
     truth = through(scene.background, 24, "Blur")
     ring = (scene.alpha == 0) & ndimage.binary_dilation(scene.alpha > 0, iterations=8)
-    assert np.abs(shown - truth)[ring].mean() < 0.3 * np.abs(through(scene.plate, 24, "Blur") - truth)[ring].mean()
+    assert (
+        np.abs(shown - truth)[ring].mean()
+        < 0.3 * np.abs(through(scene.plate, 24, "Blur") - truth)[ring].mean()
+    )
 
 
 def test_despilled_is_straight_with_the_matte_in_alpha(stage: Stage) -> None:
@@ -283,13 +298,16 @@ def test_a_sequence_that_is_not_whole_is_refused(stage: Stage, harm: str) -> Non
 def test_a_gap_in_the_plate_is_a_gap_in_the_matte(stage: Stage) -> None:
     m = stage.running.module("model")
     (stage.scene.folder / "matte.1002.exr").unlink()
-    made = m.Result("matte", ("hero",), f"{stage.scene.folder}/matte.####.exr", 4, ((1001, 1001), (1003, 1003)), "")
+    made = m.Result(
+        "matte", ("hero",), f"{stage.scene.folder}/matte.####.exr", 4, ((1001, 1001), (1003, 1003)), ""
+    )
     said = stage.running.module("results").check(made)
     assert said == ["matte.####.exr: complete, 2 frames 1001, 1003 (the plate lacks what is in between)"]
 
 
 @pytest.mark.parametrize(
-    ("shown", "given"), [("default (linear)", "linear"), ("sRGB", "sRGB"), ("Input - S-Log3 (Cine)", "Input - S-Log3 (Cine)")]
+    ("shown", "given"),
+    [("default (linear)", "linear"), ("sRGB", "sRGB"), ("Input - S-Log3 (Cine)", "Input - S-Log3 (Cine)")],
 )
 def test_a_cut_out_is_read_in_the_plates_colour_space(stage: Stage, shown: str, given: str) -> None:
     plate = stage.running.nuke.toNode("Read1")

@@ -22,7 +22,7 @@ FRAMES, SIZE = 5, (160, 96)
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """This checkout's engine, with its own tracker and refiner; it runs already, so that each Nuke finds it."""
+    """This checkout's engine, with its own tracker and refiner; it runs already, so each Nuke finds it."""
     with engines.installed(tmp_path_factory.mktemp("engine")) as run:
         client = find_or_start()
         process = client_engine._children[-1]
@@ -50,13 +50,15 @@ def test_from_a_read_to_a_blurred_background(folder: Path, tmp_path: Path) -> No
     pattern = write_frames(tmp_path / "plate", FRAMES, SIZE)
     truth = alpha_at(2, SIZE)
     with starting(folder) as running:
-        read = running.read(str(pattern).replace("####", "%04d"), 1001, 1005, frame_mode="start at", frame="1")
+        read = running.read(
+            str(pattern).replace("####", "%04d"), 1001, 1005, frame_mode="start at", frame="1"
+        )
         node = running.node(read)
         running.nuke.scriptSaveAs(str(tmp_path / "comp.nk"))
         # Frame 1003 of the source is frame 3 of the timeline.
         running.nuke.frame(3)
         node["add_box"].execute()
-        h, w = truth.shape
+        h = truth.shape[0]
         y, x = np.nonzero(truth > 0.02)
         for i, value in enumerate((x.min() - 2, h - y.max() - 3, x.max() + 3, h - y.min() + 2)):
             node["box1"].setValueAt(float(value), 3, i)

@@ -1,8 +1,12 @@
-"""Let Nuke find the node's package where only the Cattery folder is on its path."""
+"""Let Nuke find the node's package where only this folder of the Cattery is on its path."""
 
-import os
 import sys
+import traceback
+from pathlib import Path
 
-_HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-if _HOME not in sys.path:
-    sys.path.append(_HOME)
+try:
+    _HOME = str(Path(__file__).resolve().parents[2])
+    if _HOME not in sys.path:
+        sys.path.append(_HOME)
+except Exception:  # Nuke must start, whatever is wrong with this folder
+    traceback.print_exc()

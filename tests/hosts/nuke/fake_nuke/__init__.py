@@ -39,4 +39,4 @@ def started(*, gui: bool = True, version: str = "14.0v5") -> Iterator[State]:
 
 
 def _under(name: str) -> bool:
-    return name.split(".")[0] in ("nuke", "nukescripts", "trackmatte_nuke")
+    return name.split(".", maxsplit=1)[0] in ("nuke", "nukescripts", "trackmatte_nuke")

@@ -76,7 +76,7 @@ def here() -> Any:
     return state().groups[-1] if state().groups else state().root
 
 
-def createNode(typ: str, knobs: str = "", inpanel: bool = True) -> Any:  # noqa: FBT001, N802
+def createNode(typ: str, knobs: str = "", inpanel: bool = True) -> Any:
     """Make a node behind the selected one; gizmos are looked for on the plug-in path."""
     if knobs:
         raise NotImplementedError
@@ -98,23 +98,23 @@ def createNode(typ: str, knobs: str = "", inpanel: bool = True) -> Any:  # noqa:
     return new
 
 
-def toNode(s: str) -> Any:  # noqa: N802
+def toNode(s: str) -> Any:
     at: Any = here()
     for part in s.split("."):
         at = next((n for n in getattr(at, "members", []) if n.name() == part), None)
     return at
 
 
-def allNodes(filter: str = "", group: Any = None) -> list[Any]:  # noqa: A002, N802
+def allNodes(filter: str = "", group: Any = None) -> list[Any]:
     main_thread.required("allNodes")
     return [n for n in (group or here()).members if filter in ("", n.Class())]
 
 
-def selectedNodes(filter: str = "") -> list[Any]:  # noqa: A002, N802
+def selectedNodes(filter: str = "") -> list[Any]:
     return [n for n in allNodes(filter) if n["selected"].value()]
 
 
-def selectedNode() -> Any:  # noqa: N802
+def selectedNode() -> Any:
     found = selectedNodes()
     if not found:
         raise ValueError("no node selected")
@@ -147,13 +147,13 @@ def frame(f: int | None = None) -> int:
     return state().frame
 
 
-def thisNode() -> Any:  # noqa: N802
+def thisNode() -> Any:
     if not state().these:
         raise ValueError("there is no node in this context")
     return state().these[-1]
 
 
-def execute(nameOrNode: Any, start: int, end: int, incr: int = 1) -> None:  # noqa: N803
+def execute(nameOrNode: Any, start: int, end: int, incr: int = 1) -> None:
     """Render a Write: the script is written, parsed and evaluated."""
     from tests.hosts.nuke import rendering
 
@@ -171,53 +171,54 @@ def message(prompt: str) -> None:
     state().messages.append(prompt)
 
 
-def pluginAddPath(args: str, addToSysPath: bool = True) -> None:  # noqa: ARG001, FBT001, N802, N803
+def pluginAddPath(args: str, addToSysPath: bool = True) -> None:
     if not Path(args).is_absolute():
         raise RuntimeError(f"the fake knows no folder that {args} is in")
     state().plugin_paths.insert(0, args)
 
 
-def pluginPath() -> list[str]:  # noqa: N802
+def pluginPath() -> list[str]:
     return list(state().plugin_paths)
 
 
-def addOnDestroy(call: Any, args: Any = (), kwargs: Any = {}, nodeClass: str = "*") -> None:  # noqa: B006, N802, N803
+def addOnDestroy(call: Any, args: Any = (), kwargs: Any = {}, nodeClass: str = "*") -> None:
     if args or kwargs:
         raise NotImplementedError
     state().destroy_calls.append((call, nodeClass))
 
 
-def removeOnDestroy(call: Any, args: Any = (), kwargs: Any = {}, nodeClass: str = "*") -> None:  # noqa: B006, N802, N803
+def removeOnDestroy(call: Any, args: Any = (), kwargs: Any = {}, nodeClass: str = "*") -> None:
     if args or kwargs:
         raise NotImplementedError
     state().destroy_calls.remove((call, nodeClass))
 
 
-def addOnScriptClose(call: Any, args: Any = (), kwargs: Any = {}, nodeClass: str = "*") -> None:  # noqa: B006, N802, N803
+def addOnScriptClose(call: Any, args: Any = (), kwargs: Any = {}, nodeClass: str = "*") -> None:
     if args or kwargs or nodeClass != "*":
         raise NotImplementedError
     state().close_calls.append(call)
 
 
-def scriptSaveAs(filename: str = "", overwrite: int = -1) -> None:  # noqa: N802
+def scriptSaveAs(filename: str = "", overwrite: int = -1) -> None:
     if Path(filename).exists() and overwrite != 1:
         raise RuntimeError(f"{filename} exists")
     Path(filename).write_text(script.write(state().root))
     state().root.knob_table["name"]._value = filename
 
 
-def scriptReadFile(s: str) -> None:  # noqa: N802
+def scriptReadFile(s: str) -> None:
     script.read(Path(s).read_text(), here())
 
 
 KNOBS = (
-    "String_Knob", "File_Knob", "Int_Knob", "Enumeration_Knob", "Boolean_Knob", "Double_Knob", "XY_Knob", "BBox_Knob",
-    "Tab_Knob", "PyScript_Knob", "Text_Knob",
+    "String_Knob", "File_Knob", "Int_Knob", "Enumeration_Knob", "Boolean_Knob", "Double_Knob", "XY_Knob",
+    "BBox_Knob", "Tab_Knob", "PyScript_Knob", "Text_Knob",
 )  # fmt: skip
 FUNCTIONS = (
-    createNode, toNode, allNodes, selectedNodes, selectedNode, delete, root, frame, thisNode, execute, message,
-    pluginAddPath, pluginPath, addOnDestroy, removeOnDestroy, addOnScriptClose, scriptSaveAs, scriptReadFile, menus.menu,
-    menus.getPaneFor, main_thread.executeInMainThread, main_thread.executeInMainThreadWithResult,
+    createNode, toNode, allNodes, selectedNodes, selectedNode, delete, root, frame, thisNode, execute,
+    message, pluginAddPath, pluginPath, addOnDestroy, removeOnDestroy, addOnScriptClose, scriptSaveAs,
+    scriptReadFile, menus.menu, menus.getPaneFor, main_thread.executeInMainThread,
+    main_thread.executeInMainThreadWithResult,
 )  # fmt: skip
 
 
@@ -229,7 +230,8 @@ def module(*, gui: bool, version: str = "14.0v5") -> types.ModuleType:
     for name in KNOBS:
         setattr(made, name, getattr(k, name))
     made.__dict__.update(
-        Undo=Undo, CancelledError=CancelledError, nodes=Constructors(), GUI=gui, STARTLINE=k.STARTLINE, INVISIBLE=k.INVISIBLE,
-        NUKE_VERSION_STRING=version, NUKE_VERSION_MAJOR=int(version.split(".")[0]),
+        Undo=Undo, CancelledError=CancelledError, nodes=Constructors(), GUI=gui,
+        STARTLINE=k.STARTLINE, INVISIBLE=k.INVISIBLE,
+        NUKE_VERSION_STRING=version, NUKE_VERSION_MAJOR=int(version.split(".", maxsplit=1)[0]),
     )  # fmt: skip
     return made

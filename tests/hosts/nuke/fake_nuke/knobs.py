@@ -36,7 +36,7 @@ class Knob:
         if self._node is not None:
             state().record(self._node)
 
-    def Class(self) -> str:  # noqa: N802
+    def Class(self) -> str:
         return type(self).__name__
 
     def name(self) -> str:
@@ -49,10 +49,10 @@ class Knob:
         main_thread.required(f"knob {self._name}")
         return self._value
 
-    def getValue(self) -> Any:  # noqa: N802
+    def getValue(self) -> Any:
         return self.value()
 
-    def setValue(self, val: Any) -> bool:  # noqa: N802
+    def setValue(self, val: Any) -> bool:
         self._changed()
         self._value = self._check(val)
         return True
@@ -60,17 +60,17 @@ class Knob:
     def _check(self, value: Any) -> Any:
         raise TypeError(f"{self.Class()} {self._name} has no value to set: {value!r}")
 
-    def setFlag(self, flag: int) -> None:  # noqa: N802
+    def setFlag(self, flag: int) -> None:
         if flag not in KNOWN_FLAGS:
             raise ValueError(f"flag {flag}")
         self._flags |= flag
 
-    def clearFlag(self, flag: int) -> None:  # noqa: N802
+    def clearFlag(self, flag: int) -> None:
         if flag not in KNOWN_FLAGS:
             raise ValueError(f"flag {flag}")
         self._flags &= ~flag
 
-    def isAnimated(self) -> bool:  # noqa: N802
+    def isAnimated(self) -> bool:
         return False
 
     def written(self) -> str | None:
@@ -92,7 +92,7 @@ class Knob:
         return ""
 
 
-class String_Knob(Knob):  # noqa: N801
+class String_Knob(Knob):
     number = 1
 
     def __init__(self, name: str, label: str | None = None, value: str = "") -> None:
@@ -105,7 +105,7 @@ class String_Knob(Knob):  # noqa: N801
         return value
 
 
-class File_Knob(String_Knob):  # noqa: N801
+class File_Knob(String_Knob):
     number = 2
 
     def _check(self, value: Any) -> Any:
@@ -113,15 +113,15 @@ class File_Knob(String_Knob):  # noqa: N801
             raise ValueError(f"{self._name}: Nuke's paths have / on every system: {value}")
         return value
 
-    def getEvaluatedValue(self) -> str:  # noqa: N802
+    def getEvaluatedValue(self) -> str:
         value = str(self.value())
         if "[" in value:
             return state().tcl(value)
         return value
 
 
-class Colorspace_Knob(String_Knob):  # noqa: N801
-    """What files mean; ``default`` shows what that is for the file at hand, as public pipeline code expects."""
+class Colorspace_Knob(String_Knob):
+    """What files mean; ``default`` shows what that is for the file, as public pipeline code expects."""
 
     number = 0
 
@@ -135,7 +135,7 @@ class Colorspace_Knob(String_Knob):  # noqa: N801
         return "default" if super()._check(value).startswith("default (") else value
 
 
-class PyScript_Knob(Knob):  # noqa: N801
+class PyScript_Knob(Knob):
     number = 22
 
     def __init__(self, name: str, label: str | None = None, command: str = "") -> None:
@@ -155,7 +155,7 @@ class PyScript_Knob(Knob):  # noqa: N801
             exec(self._value, {})
 
 
-class Text_Knob(Knob):  # noqa: N801
+class Text_Knob(Knob):
     number = 26
 
     def __init__(self, name: str, label: str | None = None, value: str = "") -> None:
@@ -171,11 +171,11 @@ class Text_Knob(Knob):  # noqa: N801
         return f" T {tcl.quoted(self._default)}" if self._default else ""
 
 
-class Tab_Knob(Knob):  # noqa: N801
+class Tab_Knob(Knob):
     number = 20
 
 
-class Channel_Knob(Knob):  # noqa: N801
+class Channel_Knob(Knob):
     """A channel, or a set of them."""
 
     def _check(self, value: Any) -> Any:
@@ -184,7 +184,7 @@ class Channel_Knob(Knob):  # noqa: N801
         return value
 
 
-class Format_Knob(Knob):  # noqa: N801
+class Format_Knob(Knob):
     def value(self) -> Any:
         return self._node.format()
 
@@ -195,7 +195,7 @@ class Format_Knob(Knob):  # noqa: N801
         self._value = words
 
 
-class Array_Knob(Knob):  # noqa: N801
+class Array_Knob(Knob):
     """Numbers that may be animated."""
 
     size = 1
@@ -220,15 +220,15 @@ class Array_Knob(Knob):  # noqa: N801
     def value(self, index: int = 0) -> Any:
         return self.getValueAt(state().frame, index)
 
-    def getValue(self, channel: int = 0) -> Any:  # noqa: N802
+    def getValue(self, channel: int = 0) -> Any:
         return self.getValueAt(state().frame, channel)
 
-    def getValueAt(self, frame: float, index: int = 0) -> Any:  # noqa: N802
+    def getValueAt(self, frame: float, index: int = 0) -> Any:
         main_thread.required(f"knob {self._name}")
         found = self._which(index)[0].at(frame)
         return int(found) if self.whole else found
 
-    def setValue(self, val: Any, chan: int = -1) -> bool:  # noqa: N802
+    def setValue(self, val: Any, chan: int = -1) -> bool:
         self._changed()
         values = list(val) if isinstance(val, (list, tuple)) else [val] * len(self._which(chan))
         if len(values) != len(self._which(chan)):
@@ -237,7 +237,7 @@ class Array_Knob(Knob):  # noqa: N801
             curve.set(self._number(v), state().frame)
         return True
 
-    def setValueAt(self, val: Any, time: float, index: int = -1) -> bool:  # noqa: N802
+    def setValueAt(self, val: Any, time: float, index: int = -1) -> bool:
         self._changed()
         for curve in self._which(index):
             if curve.animated:  # as in Nuke: a knob that is not animated takes the value on all frames
@@ -246,23 +246,23 @@ class Array_Knob(Knob):  # noqa: N801
                 curve.set(self._number(val), time)
         return True
 
-    def setAnimated(self, channel: int = -1) -> bool:  # noqa: N802
+    def setAnimated(self, channel: int = -1) -> bool:
         self._changed()
         for curve in self._which(channel):
             curve.animated = True
         return True
 
-    def isAnimated(self, channel: int = -1) -> bool:  # noqa: N802
+    def isAnimated(self, channel: int = -1) -> bool:
         return any(c.animated for c in self._which(channel))
 
-    def getKeyList(self) -> list[float]:  # noqa: N802
+    def getKeyList(self) -> list[float]:
         main_thread.required(f"knob {self._name}")
         return sorted({k for c in self._value for k in c.keys})
 
-    def isKeyAt(self, frame: float, index: int = -1) -> bool:  # noqa: N802
+    def isKeyAt(self, frame: float, index: int = -1) -> bool:
         return any(float(frame) in c.keys for c in self._which(index))
 
-    def removeKeyAt(self, frame: float, index: int = -1) -> bool:  # noqa: N802
+    def removeKeyAt(self, frame: float, index: int = -1) -> bool:
         self._changed()
         found = [c.keys.pop(float(frame), None) for c in self._which(index)]
         return any(f is not None for f in found)
@@ -279,11 +279,11 @@ class Array_Knob(Knob):  # noqa: N801
         self._value = curves.parse(words, self.size)
 
 
-class Int_Knob(Array_Knob):  # noqa: N801
+class Int_Knob(Array_Knob):
     number, whole = 3, True
 
 
-class ColorChip_Knob(Int_Knob):  # noqa: N801
+class ColorChip_Knob(Int_Knob):
     number = 0
 
     def written(self) -> str | None:
@@ -291,27 +291,27 @@ class ColorChip_Knob(Int_Knob):  # noqa: N801
         return found if found is None else f"0x{int(float(found)):x}"
 
 
-class Double_Knob(Array_Knob):  # noqa: N801
+class Double_Knob(Array_Knob):
     number = 7
 
 
-class XY_Knob(Array_Knob):  # noqa: N801
+class XY_Knob(Array_Knob):
     number, size = 12, 2
 
 
-class WH_Knob(Array_Knob):  # noqa: N801
+class WH_Knob(Array_Knob):
     number, size = 14, 2
 
 
-class BBox_Knob(Array_Knob):  # noqa: N801
+class BBox_Knob(Array_Knob):
     number, size = 15, 4
 
 
-class AColor_Knob(Array_Knob):  # noqa: N801
+class AColor_Knob(Array_Knob):
     number, size = 19, 4
 
 
-class Boolean_Knob(Array_Knob):  # noqa: N801
+class Boolean_Knob(Array_Knob):
     number = 6
 
     def value(self, index: int = 0) -> bool:
@@ -325,7 +325,7 @@ class Boolean_Knob(Array_Knob):  # noqa: N801
         super().restore({"true": "1", "false": "0"}.get(words, words))
 
 
-class Enumeration_Knob(Array_Knob):  # noqa: N801
+class Enumeration_Knob(Array_Knob):
     number, whole = 4, True
 
     def __init__(self, name: str, label: str | None, items: list[str]) -> None:

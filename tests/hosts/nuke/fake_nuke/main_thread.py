@@ -38,7 +38,7 @@ def required(what: str) -> None:
         raise WrongThread(f"{what} was used off the main thread")
 
 
-def executeInMainThread(call: Callable[..., Any], args: Any = (), kwargs: Any = {}) -> None:  # noqa: B006, N802
+def executeInMainThread(call: Callable[..., Any], args: Any = (), kwargs: Any = {}) -> None:
     """Queue a call."""
     given = args if type(args) is tuple else (args,)
 
@@ -51,8 +51,10 @@ def executeInMainThread(call: Callable[..., Any], args: Any = (), kwargs: Any = 
     state().queue.waiting.put(run)
 
 
-def executeInMainThreadWithResult(  # noqa: N802
-    call: Callable[..., Any], args: Any = (), kwargs: Any = {}  # noqa: B006
+def executeInMainThreadWithResult(
+    call: Callable[..., Any],
+    args: Any = (),
+    kwargs: Any = {},
 ) -> Any:
     """Queue a call and wait for its result; None when it raises."""
     if threading.get_ident() == state().queue.main:

@@ -10,7 +10,6 @@ from typing import Any
 import av
 import OpenImageIO as oiio
 
-
 NAMES = {"R": "red", "G": "green", "B": "blue", "A": "alpha", "Y": "red"}
 
 
@@ -28,7 +27,7 @@ class Format:
     def height(self) -> int:
         return self._height
 
-    def pixelAspect(self) -> float:  # noqa: N802
+    def pixelAspect(self) -> float:
         return self._aspect
 
 
@@ -60,8 +59,8 @@ def format_of(node: Any) -> Format:
 def span_of(node: Any) -> tuple[int, int]:
     """Return the frames of the timeline on which a node has pictures of its own.
 
-    A Read's ``start at``, ``offset`` and expressions as in Foundry's guide ("Changing the Relation Between the
-    Current Frame and the Frame Read In"); an offset of -100 moves the clip 100 frames back in time.
+    A Read's ``start at``, ``offset`` and expressions as in Foundry's guide ("Changing the Relation Between
+    the Current Frame and the Frame Read In"); an offset of -100 moves the clip 100 frames back in time.
     """
     if node.kind.name == "Read":
         first, last = int(node["first"].value()), int(node["last"].value())

@@ -17,21 +17,26 @@ class Menu:
         self._name = name
         self.children: dict[str, Any] = {}
 
-    def addMenu(self, name: str, icon: str = "", tooltip: str = "", index: int = -1) -> Menu:  # noqa: ARG002, N802
+    def addMenu(self, name: str, icon: str = "", tooltip: str = "", index: int = -1) -> Menu:
         found: Menu = self.children.setdefault(name, Menu(name))
         return found
 
-    def addCommand(  # noqa: N802
-        self, name: str, command: Any = None, shortcut: str = "", icon: str = "", tooltip: str = ""  # noqa: ARG002
+    def addCommand(
+        self,
+        name: str,
+        command: Any = None,
+        shortcut: str = "",
+        icon: str = "",
+        tooltip: str = "",
     ) -> Item:
         item = Item(name, command)
         self.children[name] = item
         return item
 
-    def addSeparator(self) -> None:  # noqa: N802
+    def addSeparator(self) -> None:
         return
 
-    def findItem(self, name: str) -> Any:  # noqa: N802
+    def findItem(self, name: str) -> Any:
         return self.children.get(name)
 
 
@@ -58,6 +63,6 @@ def menu(name: str) -> Menu:
     return found
 
 
-def getPaneFor(panelName: str) -> Any:  # noqa: N802, N803
+def getPaneFor(panelName: str) -> Any:
     """Return the pane that holds a panel; None when there is none."""
     return state().panes.get(panelName)

@@ -57,7 +57,7 @@ class Node:
         if self.gone:
             raise ValueError("A PythonObject is not attached to a node")
 
-    def Class(self) -> str:  # noqa: N802
+    def Class(self) -> str:
         self._here()
         return self.kind.name
 
@@ -65,11 +65,11 @@ class Node:
         self._here()
         return str(self.knob_table["name"]._value)
 
-    def fullName(self) -> str:  # noqa: N802
+    def fullName(self) -> str:
         above = self.group.fullName() + "." if self.group is not state().root and self.group else ""
         return above + self.name()
 
-    def setName(self, name: str, uncollide: bool = True, updateExpressions: bool = False) -> None:  # noqa: N802, N803, FBT001
+    def setName(self, name: str, uncollide: bool = True, updateExpressions: bool = False) -> None:
         self._here()
         if not re.match(r"^[A-Za-z_]\w*$", name):
             raise ValueError(f"{name!r} is no name for a node")
@@ -91,7 +91,7 @@ class Node:
             raise NameError(f"knob {name} does not exist")  # as Nuke says
         return self.knob_table[name]
 
-    def addKnob(self, knob: k.Knob) -> None:  # noqa: N802
+    def addKnob(self, knob: k.Knob) -> None:
         self._here()
         if knob._name in self.knob_table:
             raise ValueError(f"{self.name()} has a knob {knob._name} already")
@@ -109,7 +109,7 @@ class Node:
         self._here()
         return self.wires[index] if 0 <= index < len(self.wires) else None
 
-    def setInput(self, i: int, node: Any) -> bool:  # noqa: N802
+    def setInput(self, i: int, node: Any) -> bool:
         self._here()
         if not 0 <= i < self.kind.inputs + self.kind.masks:
             raise ValueError(f"{self.kind.name} has no input {i}")
@@ -138,18 +138,18 @@ class Node:
     def ypos(self) -> int:
         return int(self["ypos"].value())
 
-    def setXYpos(self, x: int, y: int) -> None:  # noqa: N802
+    def setXYpos(self, x: int, y: int) -> None:
         for name, v in (("xpos", x), ("ypos", y)):
             if not isinstance(v, int):
                 raise TypeError(f"{name} is a whole number, not {v!r}")
             self[name].setValue(v)
 
-    def opHashes(self) -> list[int]:  # noqa: N802
+    def opHashes(self) -> list[int]:
         self._here()
-        words = [self.kind.name, *(f"{n}={x.written()}" for n, x in sorted(self.knob_table.items()) if n not in
-                 ("name", "xpos", "ypos", "label", "selected"))]  # fmt: skip
+        place = ("name", "xpos", "ypos", "label", "selected")
+        told = [f"{n}={k.written()}" for n, k in sorted(self.knob_table.items()) if n not in place]
         below = [h for w in self.wires if w is not None for h in w.opHashes()]
-        digest = hashlib.sha256(repr((words, below)).encode()).digest()
+        digest = hashlib.sha256(repr((self.kind.name, told, below)).encode()).digest()
         return [int.from_bytes(digest[:8], "big")]
 
     def format(self) -> media.Format:
@@ -157,11 +157,11 @@ class Node:
         self._here()
         return media.format_of(self)
 
-    def firstFrame(self) -> int:  # noqa: N802
+    def firstFrame(self) -> int:
         self._here()
         return media.span_of(self)[0]
 
-    def lastFrame(self) -> int:  # noqa: N802
+    def lastFrame(self) -> int:
         self._here()
         return media.span_of(self)[1]
 
@@ -176,7 +176,7 @@ class Node:
         self._here()
         return rendering.sample(self, node_channel, x, y, state().frame)
 
-    def showControlPanel(self) -> None:  # noqa: N802
+    def showControlPanel(self) -> None:
         self._here()
         if not state().gui:
             raise RuntimeError("there are no panels without a window")
@@ -224,8 +224,8 @@ class Root(Group):
         super().__init__("Root")
         self.knob_table["name"]._value = "Root"
 
-    def firstFrame(self) -> int:  # noqa: N802
+    def firstFrame(self) -> int:
         return int(self["first_frame"].value())
 
-    def lastFrame(self) -> int:  # noqa: N802
+    def lastFrame(self) -> int:
         return int(self["last_frame"].value())

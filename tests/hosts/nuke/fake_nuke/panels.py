@@ -1,4 +1,4 @@
-"""``nukescripts.panels``, as Foundry's own source of it has it: a widget is named by a text that is evaluated."""
+"""``nukescripts.panels``, after Foundry's own source of it: a widget is named by a text that is evaluated."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class PythonPanel:
         self.widget = make()
         self.pane: Any = None
 
-    def addToPane(self, pane: Any = None) -> PythonPanel:  # noqa: N802
+    def addToPane(self, pane: Any = None) -> PythonPanel:
         self.pane = pane
         state().opened.append(self)
         return self
 
 
-def registerWidgetAsPanel(widget: str, name: str, id: str, create: bool = False) -> Any:  # noqa: A002, FBT001, N802
+def registerWidgetAsPanel(widget: str, name: str, id: str, create: bool = False) -> Any:
     """Add a panel to the menu of panes; make one when that is asked for."""
     if not isinstance(widget, str) or not id:
         raise TypeError("a widget is named by a text")

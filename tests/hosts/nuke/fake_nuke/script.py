@@ -7,7 +7,6 @@ from typing import Any
 from tests.hosts.nuke import nk
 
 from . import knobs as k
-from . import tcl
 from .nodes import Group, Node
 from .tables import NODES, USER_KNOBS
 
@@ -20,7 +19,7 @@ def write(root: Any) -> str:
 
 
 def _members(group: Any, depth: int) -> str:
-    """Return a group's nodes as Nuke writes them: what is used right below stays on the stack, else it is named."""
+    """Return a group's nodes as Nuke writes them: named where they are not used right below."""
     pad = " " * depth
     order = _ordered(group)
     direct = [

@@ -2,14 +2,14 @@
 
 Evidence, the word before each list of knobs:
 
-``seen``      in .nk and .gizmo files that Nuke itself wrote: 511 public ones (NukeSurvivalToolkit, WuLiFang), counted;
-              a Read's ``frame_mode`` and ``raw`` in one script of Nuke 11 in a public note
+``seen``      in .nk and .gizmo files that Nuke itself wrote: 511 public ones (NukeSurvivalToolkit,
+              WuLiFang), counted; a Read's ``frame_mode`` and ``raw`` in a script of Nuke 11 in a public note
 ``docs``      in Foundry's public documentation, or set by public pipeline code that runs inside Nuke
 ``believed``  neither; the documents say so, and the self-test looks at it in a real Nuke
 
-A knob is ``NAME:KIND`` or ``NAME:KIND=DEFAULT``. Kinds: str, file, int, float, bool, xy, wh, box, rgba (one or
-four numbers), chan (one channel), mask (a set of channels), enum(a|b), format, chip (a colour of the
-node graph), space (a colour space).
+A knob is ``NAME:KIND`` or ``NAME:KIND=DEFAULT``. Kinds: str, file, int, float, bool, xy, wh, box, rgba (one
+or four numbers), chan (one channel), mask (a set of channels), enum(a|b), format, chip (a colour of the node
+graph), space (a colour space).
 """
 
 from __future__ import annotations
@@ -19,14 +19,19 @@ from dataclasses import dataclass
 from typing import Any
 
 COMMON = """
-seen: name:str xpos:int=0 ypos:int=0 label:str tile_color:chip=0 gl_color:chip=0 note_font:str note_font_size:int=11
-seen: note_font_color:chip=0 selected:bool=0 hide_input:bool=0 disable:bool=0 onCreate:str knobChanged:str help:str
+seen: name:str xpos:int=0 ypos:int=0 label:str tile_color:chip=0 gl_color:chip=0 note_font:str
+seen: note_font_size:int=11
+seen: note_font_color:chip=0 selected:bool=0 hide_input:bool=0 disable:bool=0 onCreate:str knobChanged:str
+seen: help:str
 seen: postage_stamp:bool=0
 """
 MASKED = """
-seen: maskChannelInput:chan=none maskChannelMask:chan=none inject:bool=0 invert_mask:bool=0 fringe:bool=0 mix:float=1
+seen: maskChannelInput:chan=none maskChannelMask:chan=none inject:bool=0 invert_mask:bool=0 fringe:bool=0
+seen: mix:float=1
 """
-_MERGE = "over|atop|average|color-burn|color-dodge|conjoint-over|copy|difference|disjoint-over|divide|exclusion|"
+_MERGE = (
+    "over|atop|average|color-burn|color-dodge|conjoint-over|copy|difference|disjoint-over|divide|exclusion|"
+)
 _MERGE += "from|geometric|hard-light|hypot|in|mask|matte|max|min|minus|multiply|out|overlay|plus|screen|"
 _MERGE += "soft-light|stencil|under|xor"
 _ENDS = "hold|loop|bounce|black"
@@ -37,16 +42,19 @@ seen: format:format frame:int=1 first_frame:int=1 last_frame:int=100 proxy_type:
 seen: proxy_format:format fps:float=24 project_directory:str
 docs: proxy:bool=0
 Read 0
-seen: file:file file_type:str first:int=1 last:int=1 origfirst:int=1 origlast:int=1 origset:bool=0 format:format
+seen: file:file file_type:str first:int=1 last:int=1 origfirst:int=1 origlast:int=1 origset:bool=0
+seen: format:format
 seen: frame:str proxy:file proxy_format:format colorspace:space=default premultiplied:bool=0 version:int=0
 seen: frame_mode:enum(expression|start_at|offset) raw:bool=0
 seen: on_error:enum(error|black|checkerboard|nearest_frame)
 docs: before:enum({_ENDS}) after:enum({_ENDS})
 Write 1
-seen: channels:mask=rgb file:file file_type:str first:int=1 last:int=1 use_limit:bool=0 colorspace:space=default
+seen: channels:mask=rgb file:file file_type:str first:int=1 last:int=1 use_limit:bool=0
+seen: colorspace:space=default
 seen: proxy:file render_order:float=1 create_directories:bool=0 beforeRender:str afterRender:str
 Copy 2+1
-seen: from0:chan=none to0:chan=none from1:chan=none to1:chan=none from2:chan=none to2:chan=none from3:chan=none
+seen: from0:chan=none to0:chan=none from1:chan=none to1:chan=none from2:chan=none to2:chan=none
+seen: from3:chan=none
 seen: to3:chan=none channels:mask=none bbox:enum(union|A|B)
 {MASKED}
 Merge2 2+1
@@ -58,9 +66,11 @@ Blur 1+1
 seen: channels:mask=all size:wh=0 filter:enum(gaussian|box|triangle|quadratic) quality:float=15 crop:bool=1
 {MASKED}
 ZDefocus2 1+2
-seen: channels:mask=rgba z_channel:chan=depth.Z size:float=10 max_size:float=200 focal_point:xy center:float=0
+seen: channels:mask=rgba z_channel:chan=depth.Z size:float=10 max_size:float=200 focal_point:xy
+seen: center:float=0
 seen: math:enum(far=0|near=0|depth|direct|1/z|-z) blur_dof:bool=1 autoLayerSpacing:bool=1 layers:int=50
-seen: legacy_resize_mode:bool=0 show_legacy_resize_mode:bool=0 filter_type:enum(disc|bladed|image) aspect:float=1
+seen: legacy_resize_mode:bool=0 show_legacy_resize_mode:bool=0 filter_type:enum(disc|bladed|image)
+seen: aspect:float=1
 {MASKED}
 Premult 1
 seen: channels:mask=rgb alpha:chan=rgba.alpha invert:bool=0
@@ -100,7 +110,8 @@ seen: first_frame:int=1
 FrameRange 1
 seen: first_frame:int=1 last_frame:int=1 time:str
 Reformat 1
-seen: type:enum(to_format|to_box|scale) format:format scale:wh=1 resize:enum(none|width|height|fit|fill|distort)
+seen: type:enum(to_format|to_box|scale) format:format scale:wh=1
+seen: resize:enum(none|width|height|fit|fill|distort)
 Dot 1
 NoOp 1
 Viewer 1
@@ -113,8 +124,8 @@ seen: bdwidth:int=100 bdheight:int=100 z_order:int=0 bookmark:bool=1
 """
 
 USER_KNOBS = {
-    1: "String_Knob", 2: "File_Knob", 3: "Int_Knob", 4: "Enumeration_Knob", 6: "Boolean_Knob", 7: "Double_Knob",
-    12: "XY_Knob", 15: "BBox_Knob", 20: "Tab_Knob", 22: "PyScript_Knob", 26: "Text_Knob",
+    1: "String_Knob", 2: "File_Knob", 3: "Int_Knob", 4: "Enumeration_Knob", 6: "Boolean_Knob",
+    7: "Double_Knob", 12: "XY_Knob", 15: "BBox_Knob", 20: "Tab_Knob", 22: "PyScript_Knob", 26: "Text_Knob",
 }  # fmt: skip
 """Numbers of ``addUserKnob``; each seen in the same files, the rarest 21 times."""
 
