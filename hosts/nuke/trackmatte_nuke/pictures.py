@@ -132,7 +132,8 @@ class Pictures:
         if not mask and wish.prompt is not None:
             asked = m.Preview(wish.prompt, WIDTH, replace=True, viewer=wish.viewer)
             mask = _there(lambda: base64.b64decode(client.preview(shot, asked).mask))
-        return Look(wish, plate, mask, matte, state, client.places(shot).places)
+        tracked = any(o.tracked for o in state.objects)
+        return Look(wish, plate, mask, matte, state, client.places(shot).places if tracked else None)
 
 
 def _there(ask: Callable[[], bytes]) -> bytes:

@@ -128,7 +128,9 @@ class Session:
         if work is None or not self._wanted():
             return
         if not work.finished:
-            self._know(work.outcome.shot)
+            shot = work.outcome.shot
+            if shot is not None and (self.shot is None or shot.path != self.claim):
+                self._know(shot)
             self._set(replace(self.status, progress=work.progress))
             return
         self._work = None
@@ -138,10 +140,8 @@ class Session:
             lines, bad = [f"the result could not be brought into the script: {e}"], True
         self._set(Status(lines=tuple(dict.fromkeys(n for n in lines if n)), bad=bad))
 
-    def _know(self, shot: m.ShotState | None) -> None:
+    def _know(self, shot: m.ShotState) -> None:
         """Remember the shot, here and on the node."""
-        if shot is None or shot is self.shot:
-            return
         self.shot, self.claim = shot, shot.path
         now = self.node.read()
         if now.settings.shot != shot.path:
@@ -149,7 +149,8 @@ class Session:
 
     def _take(self, request: Request, outcome: Outcome) -> tuple[list[str], bool]:
         """Take over what came of it; return what to say and whether it is bad."""
-        self._know(outcome.shot)
+        if outcome.shot is not None:
+            self._know(outcome.shot)
         if outcome.places is not None:
             self.places = outcome.places
         label = LABELS[request.doing]
@@ -166,7 +167,9 @@ class Session:
 
     def _doubts(self) -> list[str]:
         count = len(self.places or ())
-        return [f"{count} places need you: see Doubtful frames" if count else "no frame is in doubt"]
+        if not count:
+            return ["no frame is in doubt"]
+        return [f"{count} place{' needs' if count == 1 else 's need'} you: see Doubtful frames"]
 
     def _set(self, status: Status) -> None:
         self.status = status

@@ -111,7 +111,7 @@ class Node:
     def deliver(self, results: Any) -> list[str]:
         self._touch()
         self.delivered += results
-        return ["{} sequences loaded".format(len(results))]  # noqa: UP032
+        return [Path(r.target).name + " is loaded" for r in results]
 
     def on_main_thread(self, function: Callable[[], None]) -> None:
         self.main.post(function)

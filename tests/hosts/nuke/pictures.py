@@ -1,7 +1,7 @@
 """Pictures of the panel: python -m tests.hosts.nuke.pictures FOLDER [--docs]
 
-With --docs one picture of a real shot, tracked and matted by the real engine; without it every state on a
-small clip, narrow and wide, to be looked at. QT_SCALE_FACTOR=2 makes them for a screen of twice the density.
+With --docs nuke-panel.png: a real shot, tracked and matted by the real engine, for docs/images; without it every
+state on a small clip, narrow and wide, to be looked at. QT_SCALE_FACTOR=2 is a screen of twice the density.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+if "--docs" in sys.argv:
+    os.environ["QT_SCALE_FACTOR"] = "2"
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
@@ -98,15 +100,19 @@ def documented(folder: Path) -> None:
             state,
             clip=replace(state.clip, offset=1),
             boxes=(model.Box("b1", "furball", 0, 0.18, 0.16, 0.63, 0.77),),
+            points=(
+                model.Point("p1", "furball", 0, 0.42, 0.58),
+                model.Point("p2", "furball", 0, 0.52, 0.2, subject=False),
+            ),
             objects=("furball",),
             selected="furball",
         )
         node = Node(host, state)
-        panel = shown(host, node, (440, 760))
+        panel = shown(host, node, (360, 560))
         session = part("session").of(node)
         panel.running.matte.emit()
         host.pump(lambda: not session.busy, 600)
-        node.go_to(20)
+        node.go_to(0)
         panel.look()
         pictured(host, panel)
         host.pump(lambda: not panel.view.picture.shown.matte.isNull())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -167,6 +169,7 @@ def test_track_shows_how_far_it_is_and_what_came_of_it(host: pictures.Host, pane
     assert running.text.whole().startswith("Track: tracking ")
     assert " fps" in running.pace.whole()
     assert running.bar.isVisible()
+    host.pump(lambda: rows(panel)[0][1] not in ("", "mask 0/6"))
     host.pump(lambda: not session.busy)
     assert not running.bar.isVisible()
     assert running.words.text().startswith("tracked")
@@ -336,6 +339,33 @@ def test_nothing_sticks_out(width: int, host: pictures.Host, panel: Any, node: N
 def _scrolled(child: QtWidgets.QWidget) -> bool:
     """Whether it is a part of a scroll bar, which may lie outside while it is not needed."""
     return isinstance(child, QtWidgets.QScrollBar) or child.objectName().startswith("qt_scrollarea")
+
+
+def old_python() -> Path | None:
+    """Return a Python with PySide2: `$TRACKMATTE_PYSIDE2`, or the one that scripts/test-hosts made."""
+    cache = Path(os.environ.get("TRACKMATTE_HOSTS", Path.home() / ".cache" / "trackmatte-hosts"))
+    found = Path(os.environ.get("TRACKMATTE_PYSIDE2", cache / "pyside2" / "bin" / "python"))
+    return found if found.is_file() else None
+
+
+def test_the_panel_in_python_and_qt_of_nuke_13(clip: str, tmp_path: Path) -> None:
+    python = old_python()
+    if python is None:
+        pytest.skip("no Python with PySide2 here: scripts/test-hosts makes one")
+    finished = subprocess.run(
+        [python, "-B", Path(__file__).parent / "inside.py", clip, "1001", "1006", tmp_path, tmp_path],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert "Traceback" not in finished.stderr, finished.stderr
+    said = json.loads(finished.stdout.partition("RESULT ")[2])
+    assert said["qt"].startswith("5.")
+    assert said["lines"] == ["plate_subject.####.exr is loaded", "no frame is in doubt"]
+    assert not said["bad"]
+    assert said["points"] == [[0.5, 0.5, False], [0.36, 0.5, False]]
+    assert said["went"] == [1006]
+    assert said["row"] == "matte 6/6"
+    assert said["engine"].startswith("engine ")
+    assert said["threads"] == []
 
 
 def test_the_newest_qt_that_is_asked_for_is_5_12() -> None:

@@ -53,7 +53,7 @@ def test_from_a_box_to_a_delivered_sequence(clip: str, tmp_path: Path) -> None:
     assert session.matte()
     lines = done(node, session)
     assert not session.status.bad, lines
-    assert lines[:2] == ["1 sequences loaded", "no frame is in doubt"]
+    assert lines[:2] == ["plate_subject.####.exr is loaded", "no frame is in doubt"]
     (result,) = node.delivered
     assert (result.first, result.last, result.padding) == (1001, 1006, 4)
     assert result.shot == node.state.settings.shot == str(tmp_path / "trackmatte" / "plate.shot.json")
@@ -91,7 +91,7 @@ def test_doubtful_frames_say_why(tmp_path: Path) -> None:
     session.track()
     lines = done(node, session)
     assert session.places, lines
-    assert [s for s in lines if "need you: see Doubtful frames" in s]
+    assert [s for s in lines if " you: see Doubtful frames" in s]
     assert {p.object for p in session.places} == {"subject"}
     assert all(1001 <= p.first <= p.frame <= p.last <= 1006 and p.reasons for p in session.places)
     assert max(p.last for p in session.places) == 1006
@@ -297,6 +297,16 @@ def test_pictures_of_the_newest_wish(engine: Path, clip: str, tmp_path: Path) ->
     assert looks[-1].mask.startswith(b"\x89PNG")
     assert looks[-1].matte.startswith(b"\x89PNG")
     assert looks[-1].places == ()
+    # A shot of which nothing was tracked yet: what the prompt would select is shown.
+    other, session = started(clip, tmp_path, main, settings=settings(folder=str(tmp_path / "other")))
+    session.find_places()
+    assert done(other, session)[0].endswith("has no masks to judge yet; track it first")
+    said = part("work").gathered(other.state)["subject", 1001]
+    fetch.wish(pictures.Wish(other.state.settings.shot, 1001, "subject", said, "panel"))
+    main.pump(lambda: looks[-1].wish.prompt)
+    assert looks[-1].plate.startswith(b"\xff\xd8")
+    assert looks[-1].mask.startswith(b"\x89PNG")
+    assert (looks[-1].matte, looks[-1].places, looks[-1].problem) == (b"", None, "")
     # A frame that the clip lacks, and an engine that died.
     fetch.wish(pictures.Wish(shot, 4000, "subject"))
     main.pump(lambda: looks[-1].wish.frame == 4000)

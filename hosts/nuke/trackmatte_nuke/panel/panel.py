@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 TICK = 400
 """Milliseconds between two looks at the node."""
+EVERY = 5
+"""Frames that a running job finishes between two looks at its shot."""
 NO_NODE = "Select a Trackmatte node.\nNodes > Trackmatte makes one behind the selected Read."
 
 NO_PICTURE = "Set points in the viewer; pictures come with Track."
@@ -182,7 +184,7 @@ class Panel(QtWidgets.QWidget):
         prompt = gathered(state).get((state.selected, state.frame))
         wish = Wish(state.settings.shot, state.frame, state.selected, prompt, state.name)
         at = session.status.progress.frame if session.busy else None
-        fresh = (wish, session.busy, at == state.frame, None if at is None else at // 10)
+        fresh = (wish, session.busy, at == state.frame, None if at is None else at // EVERY)
         if fresh == self._wish:
             return
         self._wish = fresh
