@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,55 @@ def test_an_input_without_a_read_is_rendered_and_tracked(folder: Path, tmp_path:
     assert np.abs(result["rgba.alpha"] - truth).mean() < 0.01
     core = ndimage.binary_erosion(truth == 1, iterations=2)
     np.testing.assert_allclose(result.rgb()[core], half[core], atol=2e-3)
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_panel_drives_the_node(folder: Path, tmp_path: Path) -> None:
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    pytest.importorskip("PySide6.QtWidgets", reason="Qt's own libraries are missing", exc_type=ImportError)
+    from PySide6 import QtCore, QtWidgets
+    from PySide6.QtTest import QTest
+
+    app = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
+    pattern = write_frames(tmp_path / "plate", 3, SIZE)
+    with starting(folder) as running:
+        read = running.read(
+            str(pattern).replace("####", "%04d"), 1001, 1003, frame_mode="start at", frame="101"
+        )
+        node = running.node(read)
+        node["folder"].setValue(str(tmp_path / "work"))
+        running.nuke.frame(101)
+        node["panel"].execute()
+        panel = running.state.opened[0].widget
+        panel.resize(320, 700)
+        panel.show()
+        app.processEvents()
+        assert panel.name.whole() == "Trackmatte"
+        # Two clicks into the disc and one beside it.
+        truth = alpha_at(0, SIZE)
+        y, x = (float(v.mean()) for v in np.nonzero(truth > 0.5))
+        for dx, subject in ((0, True), (6, True), (40, False)):
+            panel.view.picture.clicked.emit((x + dx) / SIZE[0], y / SIZE[1], subject)
+        assert [node[p].getKeyList() for p in ("p1", "p2", "p3")] == [[101]] * 3
+        assert node["p1"].getValueAt(101, 0) == pytest.approx(x)
+        assert node["p1"].getValueAt(101, 1) == pytest.approx(SIZE[1] - y)
+        panel.look()
+        buttons = {b.text(): b for b in panel.findChildren(QtWidgets.QPushButton)}
+        QTest.mouseClick(buttons["Matte"], QtCore.Qt.MouseButton.LeftButton)
+        session = running.module("session").of(running.of(node))
+        fake_nuke.pump(lambda: app.processEvents() or not session.busy, 120)
+        assert not session.status.bad, session.status.lines
+        alpha = shown(running, "Trackmatte_alpha", 102)["rgba.alpha"]
+        assert np.abs(alpha - alpha_at(1, SIZE)).mean() < 0.01
+        running.nuke.delete(node)
+        panel.look()
+        assert panel.node is None
+        panel.close()
+        panel.deleteLater()
+        QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
+        for close in running.state.close_calls:
+            close()
+        fake_nuke.pump(lambda: not engines.threads(), 20)
 
 
 def _with(settings: Any, **changed: Any) -> Any:

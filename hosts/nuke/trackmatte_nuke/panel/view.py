@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ..pictures import Look
 
 KINDS = ("Plate", "Matte", "Overlay")
+GAP = 4
+"""Pixels between picture and strip."""
 _BACK = QtGui.QColor(18, 18, 18)
 _DIM = QtGui.QColor(150, 150, 150)
 
@@ -217,7 +219,7 @@ class View(QtWidgets.QWidget):
             thumb.clicked.connect(self._chosen)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
+        layout.setSpacing(GAP)
         layout.addWidget(self.picture, 1)
         layout.addLayout(strip)
 
@@ -247,7 +249,7 @@ class View(QtWidgets.QWidget):
         """Be no higher than picture and strip need: what is left is for the lists."""
         for thumb in self.thumbs:
             thumb.setFixedHeight(thumb.sizeHint().height())
-        strip = self.thumbs[0].height() + self.layout().spacing()
+        strip = self.thumbs[0].height() + GAP
         high = self.picture.height_for(self.width())
         self.picture.setMaximumHeight(high)
         self.setMaximumHeight(high + strip)
