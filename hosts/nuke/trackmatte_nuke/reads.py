@@ -148,7 +148,8 @@ def _offset(node: Any) -> int:
     """Return the frames that a TimeOffset moves its input by."""
     knob = node["time_offset"]
     value = float(knob.value())
-    if knob.isAnimated() or value != round(value) or node["reverse_input"].value():
+    reverse = node.knob("reverse_input")
+    if knob.isAnimated() or value != round(value) or (reverse is not None and reverse.value()):
         raise NotFollowed(f"{node.name()} is animated, broken or reversed")
     return int(value)
 

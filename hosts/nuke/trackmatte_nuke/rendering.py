@@ -84,7 +84,9 @@ def span(node: Any) -> tuple[int, int]:
         if at is not None and int(at.lastFrame()) > int(at.firstFrame()):
             first, last = max(first, int(at.firstFrame())), min(last, int(at.lastFrame()))
     if first > last:
-        raise NodeError(f"{node.name()} has no frames between {first} and {last}")
+        raise NodeError(
+            f"{node.name()} has no frames from {first} to {last}: set the script's frame range, or in / out"
+        )
     return first, last
 
 

@@ -40,7 +40,7 @@ KNOBS = {
     "Clamp": ("channels",),
     "Expression": ("expr0", "expr1", "expr2", "expr3"),
     "AddChannels": ("channels", "color"),
-    "TimeOffset": ("time_offset", "reverse_input"),
+    "TimeOffset": ("time_offset",),
     "Dot": (),
     "BackdropNode": ("bdwidth", "bdheight", "label", "tile_color"),
 }  # fmt: skip
@@ -128,6 +128,7 @@ class Bench:
             ("'start at' shows the first file on that frame", lambda: self.timing("start at", "11", 11)),
             ("'offset' moves the clip later", lambda: self.timing("offset", "100", 1101)),
             ("'expression' adds to the timeline's frame", lambda: self.timing("expression", "frame+1000", 1)),
+            ("TimeOffset moves the clip later", self.later),
             ("points come back as they were set", self.points),
             ("boxes come back as they were set", self.boxes),
             ("results are read in", self.delivered),
@@ -161,6 +162,19 @@ class Bench:
         finally:
             self.plate["frame_mode"].setValue("expression")
             self.plate["frame"].setValue("")
+
+    def later(self) -> None:
+        """A TimeOffset of 10 shows everything 10 frames later, for Nuke as for us."""
+        offset = nuke.nodes.TimeOffset()
+        offset.setInput(0, self.plate)
+        offset["time_offset"].setValue(10)
+        self.node.setInput(0, offset)
+        try:
+            _same(int(offset.firstFrame()), 1011)
+            _same(reads.find(self.node).clip.timeline(1001), 1011)
+        finally:
+            self.node.setInput(0, self.plate)
+            nuke.delete(offset)
 
     def points(self) -> None:
         """Two frames of a point, one of them background, one taken back."""

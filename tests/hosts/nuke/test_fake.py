@@ -156,7 +156,7 @@ def test_nothing_rests_on_belief_alone() -> None:
         for name in names
         if tables.NODES[kind].knobs[name].evidence != "seen"
     }
-    assert weak == {"Read.before": "docs", "Read.after": "docs", "TimeOffset.reverse_input": "docs"}
+    assert weak == {"Read.before": "docs", "Read.after": "docs"}
 
 
 def test_the_gizmo_is_what_nuke_would_write(running: Nuke) -> None:

@@ -163,6 +163,11 @@ def test_what_lies_between_is_followed_or_said(running: Nuke, plate: Plate) -> N
         "TimeOffset1 moves time by 10 frames: followed",
         "Grade1 is not seen by the engine, which works on the file",
     )
+    later["reverse_input"].setValue(True)
+    reads = running.module("reads")
+    with pytest.raises(reads.NotFollowed, match="TimeOffset1 is animated, broken or reversed"):
+        reads.find(node)
+    assert at.read().problem.endswith("set the script's frame range, or in / out")
     later["disable"].setValue(True)
     grade["disable"].setValue(True)
     assert (at.read().clip.offset, at.read().clip.notes) == (0, ())

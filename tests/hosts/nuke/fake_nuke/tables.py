@@ -102,7 +102,7 @@ Constant 0
 seen: channels:mask=rgb color:rgba=0 format:format first:int=1 last:int=1
 TimeOffset 1
 seen: time_offset:int=0 time:str
-docs: reverse_input:bool=0
+believed: reverse_input:bool=0
 Retime 1
 seen: speed:float=1 input.first:int=1 input.last:int=1 output.first:int=1 output.last:int=1 time:str
 FrameHold 1
