@@ -1,7 +1,7 @@
 """Make docs/images/nuke-blur.jpg: python -m docs.images.make_nuke_picture (from the checkout's root)
 
-A shot of the bundled clip through the adapter in the fake Nuke and the real engine; the script that comes of it
-is then evaluated by the tests' evaluator. No Nuke has a part in it.
+A shot of the bundled clip through the adapter in the fake Nuke and the real engine; the script that comes of
+it is then evaluated by the tests' evaluator. No Nuke has a part in it.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ _SETTINGS = ("tracker", "refiner", "preset", "engine", "shot", "folder")
 
 
 _known: list[NukeNode] = []
+_watching: list[bool] = []
 
 
 def of(node: Any) -> NukeNode:
@@ -31,7 +32,18 @@ def of(node: Any) -> NukeNode:
             return known
     if not knobs.is_ours(node):
         raise NodeError(f"{node.name()} is no Trackmatte node")
-    return NukeNode(node)
+    if not _watching:
+        nuke.addOnDestroy(_destroyed, nodeClass="Group")
+        _watching.append(True)
+    _known.append(NukeNode(node))
+    return _known[-1]
+
+
+def _destroyed() -> None:
+    """Nuke deletes a group: what stood for it says so from now on, to any thread."""
+    for known in [k for k in _known if k.node == nuke.thisNode()]:
+        known.gone = True
+        _known.remove(known)
 
 
 class NukeNode:
@@ -42,18 +54,11 @@ class NukeNode:
 
     def __init__(self, node: Any) -> None:
         self.node = node
-        self._alive = True
-        nuke.addOnDestroy(self._destroyed, nodeClass="Group")
-        _known.append(self)
+        self.gone = False
 
     def alive(self) -> bool:
         """Whether the node is still in the script; any thread may ask."""
-        return self._alive
-
-    def _destroyed(self) -> None:
-        if self._alive and nuke.thisNode() == self.node:
-            self._alive = False
-            _known.remove(self)
+        return not self.gone
 
     # what it tells
 
