@@ -1,7 +1,8 @@
 """Pictures of the panel: python -m tests.hosts.nuke.pictures FOLDER [--docs]
 
-With --docs nuke-panel.png: a real shot, tracked and matted by the real engine, for docs/images; without it every
-state on a small clip, narrow and wide, to be looked at. QT_SCALE_FACTOR=2 is a screen of twice the density.
+With --docs nuke-panel.png: a real shot, tracked and matted by the real engine, for docs/images; without it
+every state on a small clip, narrow and wide, to be looked at. QT_SCALE_FACTOR=2 is a screen of twice the
+density.
 """
 
 from __future__ import annotations

@@ -316,6 +316,15 @@ def test_a_node_deleted_while_a_job_runs(host: pictures.Host, panel: Any, node: 
     engines.wait_for(lambda: not engines.threads())
 
 
+def test_an_engine_that_went_to_sleep(host: pictures.Host, panel: Any, node: Node, engine: Path) -> None:
+    tracked(host, node, panel)
+    engines.ended(engine)
+    node.go_to(1003)
+    panel.look()
+    host.pump(lambda: panel.view.picture.shown.plate.isNull() is True)
+    assert panel.view.picture.why.startswith("The engine is not running")
+
+
 @pytest.mark.parametrize("width", [280, 600])
 def test_nothing_sticks_out(width: int, host: pictures.Host, panel: Any, node: Node) -> None:
     node.change(name="Group7.Comp_precomp.Trackmatte_hero_left_2")

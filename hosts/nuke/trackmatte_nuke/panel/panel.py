@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from ..pictures import Look, Pictures, Wish, errand
 from ..trackmatte_client import connect, paths
 from ..work import gathered
 from .enginetab import EngineTab
+from .leaving import Leaving
 from .lists import Doubts, Points
 from .qt import BAD, Line, Qt, QtCore, QtGui, QtWidgets
 from .running import Running
@@ -26,6 +26,7 @@ EVERY = 5
 """Frames that a running job finishes between two looks at its shot."""
 NO_NODE = "Select a Trackmatte node.\nNodes > Trackmatte makes one behind the selected Read."
 
+ASLEEP = "The engine is not running: Track, Matte, and Test on the page Engine, start it."
 NO_PICTURE = "Set points in the viewer; pictures come with Track."
 
 
@@ -51,7 +52,7 @@ class Panel(QtWidgets.QWidget):
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(TICK)
         self._timer.timeout.connect(self.look)
-        self._leave = _Leaving()
+        self._leave = Leaving()
         self.destroyed.connect(self._leave)
 
     def _build(self) -> None:
@@ -131,7 +132,11 @@ class Panel(QtWidgets.QWidget):
         if node is not None and not node.alive():
             self.show_node(None)
         elif node is not None:
-            state = node.read()
+            try:
+                state = node.read()
+            except ValueError:  # what Nuke says of a node that went this very moment
+                self.show_node(None)
+                return
             if state != self._state:
                 self._state = state
                 self._refresh()
@@ -197,7 +202,8 @@ class Panel(QtWidgets.QWidget):
         session, state = self._session, self._state
         if session is None or state is None or state.clip is None:
             return
-        self.view.show_pictures(decoded(look), look.problem or NO_PICTURE)
+        why = look.problem or (ASLEEP if look.wish.shot else NO_PICTURE)
+        self.view.show_pictures(decoded(look), why)
         if look.shot is not None:
             session.shot, session.places = look.shot, look.places
             self.points.show_state(state, session.shot)
@@ -284,25 +290,3 @@ class Panel(QtWidgets.QWidget):
 def name(path: str) -> str:
     """Return a path's last part, whatever system it is of."""
     return str(paths.flavour(path).basename(path))
-
-
-class _Leaving:
-    """What is left to do when the widget is gone; holds no widget."""
-
-    def __init__(self) -> None:
-        self.gone = False
-        self.pictures: Pictures | None = None
-        self._session: sessions.Session | None = None
-        self._listener: weakref.WeakMethod[Callable[[], None]] | None = None
-
-    def watch(self, session: sessions.Session, listener: Callable[[], None]) -> None:
-        """Remember who is to be told no more."""
-        self._session, self._listener = session, weakref.WeakMethod(listener)
-
-    def __call__(self, *_: object) -> None:
-        self.gone = True
-        if self.pictures is not None:
-            self.pictures.close()
-        listener = self._listener() if self._listener is not None else None
-        if self._session is not None and listener in self._session.listeners:
-            self._session.listeners.remove(listener)

@@ -11,9 +11,8 @@ if TYPE_CHECKING:
     from ..model import NodeState
     from ..pictures import Look
 
+_SPACE = 4
 KINDS = ("Plate", "Matte", "Overlay")
-GAP = 4
-"""Pixels between picture and strip."""
 _BACK = QtGui.QColor(18, 18, 18)
 _DIM = QtGui.QColor(150, 150, 150)
 
@@ -211,7 +210,7 @@ class View(QtWidgets.QWidget):
         self.thumbs = [Thumb(kind) for kind in KINDS]
         self._group = QtWidgets.QButtonGroup(self)
         strip = QtWidgets.QHBoxLayout()
-        strip.setSpacing(4)
+        strip.setSpacing(_SPACE)
         for thumb in self.thumbs:
             self._group.addButton(thumb)
             strip.addWidget(thumb)
@@ -219,7 +218,7 @@ class View(QtWidgets.QWidget):
             thumb.clicked.connect(self._chosen)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(GAP)
+        layout.setSpacing(_SPACE)
         layout.addWidget(self.picture, 1)
         layout.addLayout(strip)
 
@@ -249,7 +248,7 @@ class View(QtWidgets.QWidget):
         """Be no higher than picture and strip need: what is left is for the lists."""
         for thumb in self.thumbs:
             thumb.setFixedHeight(thumb.sizeHint().height())
-        strip = self.thumbs[0].height() + GAP
+        strip = self.thumbs[0].height() + _SPACE
         high = self.picture.height_for(self.width())
         self.picture.setMaximumHeight(high)
         self.setMaximumHeight(high + strip)
