@@ -8,13 +8,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import OpenImageIO as oiio
 import pytest
 
 from tests.hosts.nuke import fake_nuke
+
+if TYPE_CHECKING:
+    from tests.hosts.nuke.stage import Stage
 
 ROOT = Path(__file__).resolve().parents[3]
 HOST = ROOT / "hosts" / "nuke"
@@ -115,3 +118,13 @@ def plate(tmp_path: Path) -> Callable[..., str]:
         return f"{tmp_path.as_posix()}/{name}.%04d.exr"
 
     return make
+
+
+@pytest.fixture
+def stage(running: Nuke, tmp_path: Path) -> Stage:
+    """A plate whose parts are known, in a script, connected to a Trackmatte node."""
+    from tests.hosts.nuke.stage import FIRST, LAST, Stage, scene_in
+
+    scene = scene_in(tmp_path)
+    read = running.read(f"{tmp_path}/plate.%04d.exr", FIRST, LAST)
+    return Stage(running, scene, running.node(read))
