@@ -21,7 +21,7 @@ WIDE, HIGH = 130, 110
 @contextmanager
 def scope(node: Any) -> Iterator[None]:
     """Work in the group that a node is in."""
-    with node.parent():
+    with node.parent() or nuke.root():
         yield
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import nuke
 
 from . import undo
+from .making import scope
 from .model import Clip, NodeError
 from .trackmatte_client import paths
 
@@ -91,7 +92,7 @@ def span(node: Any) -> tuple[int, int]:
 
 
 def _write(node: Any, clip: Clip) -> Any:
-    with node.parent():
+    with scope(node):
         write = nuke.nodes.Write()
     write.setInput(0, node.input(0))
     write["channels"].setValue("rgb")

@@ -54,7 +54,7 @@ def run(folder: str = "") -> str:
     place = Path(folder or tempfile.gettempdir())
     report = Report(place / f"trackmatte_selftest_{nuke.NUKE_VERSION_STRING}.txt")
     with tempfile.TemporaryDirectory(prefix="trackmatte") as scratch, undo.none():
-        before = [n.name() for n in nuke.root().nodes()]
+        before, frame = [n.name() for n in nuke.root().nodes()], nuke.frame()
         for class_name, used in KNOBS.items():
             report.tried(f"{class_name} has the knobs that are used", partial(_knobs, class_name, used))
         group = nuke.nodes.Group()
@@ -65,6 +65,7 @@ def run(folder: str = "") -> str:
                     report.tried(name, step)
         finally:
             nuke.delete(group)
+            nuke.frame(frame)
         report.tried(
             "the script is as it was", lambda: _same(before, [n.name() for n in nuke.root().nodes()])
         )
