@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from trackmatte import __version__
-from trackmatte.cli import doctor
+from trackmatte.cli import doctor, nuke
 from trackmatte.cli import ofx as ofx_commands
 from trackmatte.cli import shot as shot_commands
 from trackmatte.cli import weights as weights_commands
@@ -100,6 +100,7 @@ app = App(
 )
 app.command(shot_commands.app)
 app.command(weights_commands.app)
+app.command(nuke.app)
 app.command(ofx_commands.app)
 app.command(colorspaces)
 app.command(qc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ntpath
 import threading
 from dataclasses import dataclass, field
@@ -164,6 +165,8 @@ class Work:
         self.outcome.results.clear()
         folder = paths.delivery_folder(shot.path, preset)
         export = m.ExportFrames(folder, preset=preset, overwrite=True)
+        if preset == "cutout":  # straight code values: read and premultiplied in Nuke just as the plate is
+            export = dataclasses.replace(export, alpha="straight", space="source")
         self._follow(client, client.export(shot.shot, export), 0.9, 1.0)
 
     def _follow(self, client: Client, state: m.JobState, begin: float, end: float) -> None:

@@ -1,0 +1,25 @@
+"""The self-test for a user's real Nuke, run in the fake; and the starts that must not fail."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.hosts.nuke import fake_nuke
+from tests.hosts.nuke.conftest import Nuke
+
+
+def test_the_selftest_writes_a_report_and_leaves_the_script_alone(running: Nuke, tmp_path: Path) -> None:
+    node = running.node()
+    running.nuke.frame(77)
+    before = fake_nuke.script.write(running.nuke.root())
+    path = Path(running.module("selftest").run(str(tmp_path)))
+    fake_nuke.pump(lambda: "threads reach" in path.read_text(), 10)
+    report = path.read_text()
+    assert path.name == "trackmatte_selftest_14.0v5.txt"
+    assert "FAIL" not in report, report
+    assert report.endswith("all good\n")
+    assert len(re.findall("^ok ", report, re.MULTILINE)) >= 30
+    assert fake_nuke.script.write(running.nuke.root()) == before
+    assert (running.state.undo, running.nuke.frame()) == ([], 77)
+    assert running.of(node).alive()
