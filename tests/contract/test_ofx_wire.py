@@ -426,7 +426,7 @@ def test_the_end_of_the_engine_cancels_and_tells(tmp_path: Path, monkeypatch: py
         plugin.open(SESSION)
         plugin.prompts(SESSION, boxes=[{"frame": 1, **BOX}])
         push(plugin, SESSION, range(1, 21))
-        monkeypatch.setenv("FAKE_SLEEP", "0.1")
+        monkeypatch.setenv("FAKE_SLEEP", "0.25")
         plugin.send(w.TRACK, {"session": SESSION, "from": 1, "to": 20})
         assert plugin.answer()[0] == w.PROGRESS
         for job in bridge.engine.jobs.all():

@@ -87,12 +87,12 @@ def test_click_track_and_matte_give_the_pixels_of_the_command_line(
 
 
 def test_requests_keep_an_engine_and_their_absence_ends_it(tmp_path: Path, sock: Path, session: str) -> None:
-    with started(tmp_path, "--idle", "0.8"):
+    with started(tmp_path, "--idle", "3"):
         process = engine._children[-1]
         with Plugin(sock) as plugin:
             plugin.open(session)
-            for _ in range(20):
-                time.sleep(0.1)
+            for _ in range(18):
+                time.sleep(0.2)
                 plugin.status(session)
             assert process.poll() is None
             # A connection that asks nothing does not hold it.
@@ -131,7 +131,7 @@ time.sleep(60)
         process.wait()
         process.stdout.close()
 
-    with started(tmp_path, sleep=0.05) as client, Plugin(sock, size=1 << 20) as plugin:
+    with started(tmp_path, sleep=0.25) as client, Plugin(sock, size=1 << 20) as plugin:
         plugin.open(session)
         plugin.prompts(session, boxes=[{"frame": 1, **BOX}])
         push(plugin, session, range(1, 31))
