@@ -10,7 +10,7 @@
 #define CLIENT_VERSION_TEXT "0.1.0"
 #define CLIENT_CONNECT      250 /* ms */
 #define CLIENT_BACK_OFF     5000
-#define CLIENT_IDLE         4  /* lines kept for the next frame */
+#define CLIENT_IDLE         8  /* lines kept for the next frame */
 #define CLIENT_MOST         12 /* lines at once; the engine takes 32 of all hosts */
 
 typedef enum ClientState {

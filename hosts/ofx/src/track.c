@@ -246,6 +246,7 @@ void run_pass(Instance *instance, Pass pass, OfxTime time, OfxPropertySetHandle 
   if (is_ready(&run, prompts)) {
     progress_start(instance->effect, pass == PASS_MATTE ? "Trackmatte: matting" : "Trackmatte: tracking");
     ClientState state = work(&run, prompts);
+    if (run.client) run.client->spoiled = 1; /* it may hold a whole plate in memory, which no frame to come needs */
     client_give(run.client, state);
     progress_end(instance->effect);
     report(&run, state);

@@ -101,7 +101,7 @@ class FakeEngine:
         self.reply: dict[str, Any] = {"state": "hit", "stale": False, "note": ""}
         self.said: list[tuple[int, dict[str, Any]]] = []
         self.frames: dict[int, np.ndarray] = {}
-        self.lines = 0
+        self.lines = self.now = self.most = 0
         self.lock = threading.Lock()
         self.released = threading.Event()
         runtime.mkdir(mode=0o700, exist_ok=True)
@@ -145,6 +145,8 @@ class FakeEngine:
             with self.lock:
                 self.open.append(sock)
                 self.lines += 1
+                self.now += 1
+                self.most = max(self.most, self.now)
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock: socket.socket) -> None:
@@ -160,6 +162,9 @@ class FakeEngine:
                     self.usual(line, req, said, kind)
         except (Gone, OSError):
             sock.close()
+        finally:
+            with self.lock:
+                self.now -= 1
 
     def usual(self, line: Line, req: int, said: dict[str, Any], kind: int) -> None:
         """Answer as an engine should."""
