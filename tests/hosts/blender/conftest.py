@@ -33,12 +33,12 @@ def python_of(version: str) -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def builder() -> Iterator[Any]:
+def builder() -> Any:
     """hosts/blender/build.py as a module."""
     sys.path.insert(0, str(HOST))
     try:
-        yield importlib.import_module("build")
-    finally:
+        return importlib.import_module("build")
+    finally:  # at once: the add-on's package beside it has the engine's name
         sys.path.remove(str(HOST))
 
 
