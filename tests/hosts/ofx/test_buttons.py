@@ -2,143 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from tests.hosts.ofx import model, wire
-from tests.hosts.ofx.driver import DEPTHS, PREMULTIPLIED, Host
+from tests.hosts.ofx.driver import DEPTHS, PREMULTIPLIED
+from tests.hosts.ofx.pressing import Starter, clip, point, press
 from tests.hosts.ofx.wire import FakeEngine, Line
 
-Starter = Callable[..., AbstractContextManager[Host]]
 SESSION = "01234567-89ab-4cde-8f01-23456789abcd"
-
-
-def clip(count: int = 6, dtype: Any = np.uint8) -> np.ndarray:
-    """Return frames of noise, each another one."""
-    r = np.random.default_rng(11)
-    return model.from_float(r.random((count, 20, 50, 4), np.float32), np.dtype(dtype))
-
-
-def point(host: Host, number: int, x: float, y: float, sign: int = 1) -> None:
-    """Put a handle somewhere in the host's coordinates; what it means: 0 off, 1 keep, 2 leave out."""
-    host.set(f"point{number}", f"{x} {y}")
-    host.set(f"sign{number}", sign)
-
-
-def prompts(host: Host) -> Any:
-    """Return the prompts parameter."""
-    return json.loads(host.text("prompts"))
-
-
-def press(host: Host, param: str, **more: Any) -> None:
-    """Press a button; the host gets OK whatever happens."""
-    assert host.ask("press", param=param, **more)["status"] == 0
-
-
-def test_parameters(host: Starter) -> None:
-    """None of the kinds that some hosts drop, no name twice, and no choice or button that animates."""
-    with host() as h:
-        told = h.load()
-        names = [p["name"] for p in told["params"]]
-        assert len(names) == len(set(names))
-        kinds = {p["type"].removeprefix("OfxParamType") for p in told["params"]}
-        assert kinds == {"Group", "Double2D", "Double", "Integer", "Choice", "PushButton", "String"}
-        assert {p["name"] for p in told["params"] if p["animates"] and "Double" in p["type"]} == {
-            "shrinkGrow", "feather", "blurAmount",
-        }  # fmt: skip
-        labels = [p["label"] for p in told["params"]]
-        assert len(labels) == len(set(labels))
-        assert sorted(told["depths"]) == [f"OfxBitDepth{d}" for d in sorted(DEPTHS)]
-        assert (told["tiles"], told["temporal"], told["plugins"], told["beyond"]) == (0, 1, 1, 0)
-        assert told["safety"] == "OfxImageEffectRenderInstanceSafe"
-
-
-def test_set_at_frame(host: Starter) -> None:
-    """Handles become prompts from the frame's top left; other frames stay; all off takes a frame back."""
-    with host(message=0) as h:
-        h.source(clip(), x1=10, y1=5, rx=0, ry=0, rw=100, rh=40)
-        h.set("frameOffset", 1000)
-        point(h, 1, 25, 10)
-        point(h, 2, 99, 39, sign=2)
-        point(h, 3, 50, 20, sign=0)
-        press(h, "setAtFrame", time=4)
-        assert prompts(h) == {
-            "version": 1,
-            "points": [
-                {"frame": 1004, "x": 0.25, "y": 0.75, "label": 1},
-                {"frame": 1004, "x": 0.99, "y": 0.025, "label": 0},
-            ],
-            "boxes": [],
-        }
-        assert h.text("status") == "Frame 1004: 2 points set."
-        point(h, 2, 0, 0, sign=0)
-        press(h, "setAtFrame", time=2, srcframe=7)
-        press(h, "setAtFrame", time=4)
-        assert [(p["frame"], p["x"]) for p in prompts(h)["points"]] == [(7, 0.25), (1004, 0.25)]
-        point(h, 1, 0, 0, sign=0)
-        press(h, "setAtFrame", time=4)
-        assert [p["frame"] for p in prompts(h)["points"]] == [7]
-        press(h, "clear")
-        assert h.text("prompts") == ""
-
-
-def test_what_others_said_stays(host: Starter) -> None:
-    given = {
-        "version": 1,
-        "points": [{"frame": 0, "x": 0.1, "y": 0.2, "label": 0, "object": 'dög "2"\u0001'}],
-        "boxes": [{"frame": 0, "x0": 0.1, "y0": 0.2, "x1": 0.3, "y1": 1.0, "object": "dog"}],
-    }
-    with host() as h:
-        h.source(clip())
-        h.set("prompts", json.dumps(given))
-        point(h, 1, 25, 10)
-        press(h, "setAtFrame", time=0)
-        got = prompts(h)
-        assert got["boxes"] == given["boxes"]
-        assert got["points"][0] == {**given["points"][0], "object": 'dög "2"?'}
-        assert got["points"][1] == {"frame": 0, "x": 0.5, "y": 0.5, "label": 1}
-
-
-@pytest.mark.parametrize("where", [(-1, 5), (51, 5), (5, -0.5), (5, 20.5)])
-def test_a_point_outside_is_refused(host: Starter, where: tuple[float, float]) -> None:
-    with host() as h:
-        h.source(clip())
-        point(h, 2, *where)
-        press(h, "setAtFrame", time=0)
-        assert h.text("prompts") == ""
-        assert "Point 1 lies outside" in h.text("status") or "Point 2 lies outside" in h.text("status")
-
-
-BROKEN = [
-    "{",
-    "[]",
-    '{"version": 2}',
-    '{"version": 1, "points": [{"frame": 1}]}',
-    '{"version": 1, "points": 3}',
-    "nonsense",
-]
-
-
-@pytest.mark.parametrize("text", BROKEN)
-def test_prompts_that_cannot_be_read_are_never_lost(host: Starter, runtime: Path, text: str) -> None:
-    with FakeEngine(runtime) as engine, host() as h:
-        h.source(clip())
-        h.set("prompts", text)
-        point(h, 1, 5, 5)
-        for button in ("setAtFrame", "trackBoth", "matte"):
-            press(h, button, time=0)
-            assert h.text("prompts") == text
-            assert "cannot be understood" in h.text("status")
-        assert engine.lines == 0
-        press(h, "clear")
-        assert h.text("prompts") == ""
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
@@ -318,7 +194,7 @@ def test_the_engines_refusal_is_shown(host: Starter, runtime: Path, kind: int) -
         h.source(clip(2))
         point(h, 1, 25, 10)
         press(h, "trackBoth", time=0)
-        assert h.text("status") == "this is why" if kind != wire.SLOTS else h.text("status")
+        assert h.text("status") == "this is why"
         assert h.report()["messages"] == 1
 
 
@@ -332,25 +208,6 @@ def test_the_engine_dies_during_a_pass(host: Starter, runtime: Path, kind: int) 
         assert "broke off" in h.text("status")
         assert h.report()["messages"] == 1
         assert h.report()["progress_ends"] == 1
-
-
-def test_nothing_said(host: Starter, runtime: Path) -> None:
-    with FakeEngine(runtime) as engine, host() as h:
-        h.source(clip(2))
-        for button in ("trackForward", "trackBackward", "trackBoth", "matte"):
-            press(h, button, time=0)
-            assert "Say first what the subject is" in h.text("status")
-        assert engine.lines == 0
-
-
-def test_only_the_users_own_edits_count(host: Starter, runtime: Path) -> None:
-    with FakeEngine(runtime) as engine, host() as h:
-        h.source(clip(2))
-        point(h, 1, 25, 10)
-        for reason in ("OfxChangePluginEdited", "OfxChangeTime"):
-            assert h.ask("press", param="trackBoth", reason=reason)["status"] == 14
-        assert engine.lines == 0
-        assert h.text("prompts") == ""
 
 
 def test_separate_from_copies(host: Starter) -> None:
@@ -380,34 +237,3 @@ def test_a_frame_that_the_host_does_not_give(host: Starter, runtime: Path) -> No
         point(h, 1, 25, 10)
         press(h, "trackBoth", time=2)
         assert h.text("status") == "The host gives no picture of frame 6."
-
-
-def test_numbers_in_every_locale(host: Starter, runtime: Path) -> None:
-    """Hosts set a locale, in which C's own functions write 0,5."""
-    with FakeEngine(runtime) as engine, host(locale="C.UTF-8") as h:
-        h.source(clip(2))
-        point(h, 1, 12.5, 10)
-        press(h, "trackBoth", time=0)
-        assert engine.heard(wire.PROMPTS)[0]["prompts"]["points"][0]["x"] == 0.25
-
-
-def test_overlay(host: Starter) -> None:
-    """Drawn are active handles and what was said of the frame; a handle can be dragged."""
-    with host() as h:
-        h.source(clip())
-        assert h.ask("pen", action="OfxActionDescribe")["status"] == 0
-        assert h.ask("pen", action="OfxActionCreateInstance")["status"] == 0
-        assert h.ask("pen", action="OfxInteractActionDraw", time=0)["draws"] == 0
-        point(h, 1, 25, 10)
-        point(h, 2, 40, 10, sign=2)
-        press(h, "setAtFrame", time=0)
-        assert h.ask("pen", action="OfxInteractActionDraw", time=0)["draws"] == 4
-        assert h.ask("pen", action="OfxInteractActionDraw", time=1)["draws"] == 6
-        assert h.ask("pen", action="OfxInteractActionPenDown", x=5, y=5)["status"] == 14
-        assert h.ask("pen", action="OfxInteractActionPenMotion", x=6, y=6)["status"] == 14
-        assert h.ask("pen", action="OfxInteractActionPenDown", x=38, y=11)["status"] == 0
-        assert h.ask("pen", action="OfxInteractActionPenMotion", x=30, y=12)["status"] == 0
-        assert h.ask("pen", action="OfxInteractActionPenUp", x=30, y=12)["status"] == 0
-        assert h.ask("get", param="point2")["value"] == [30, 12]
-        assert h.ask("get", param="point1")["value"] == [25, 10]
-        assert h.ask("pen", action="OfxActionDestroyInstance")["status"] == 0

@@ -1,7 +1,6 @@
 #include "host.h"
 
 #include <dlfcn.h>
-#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +56,8 @@ static void do_config(void) {
   props_set_string(&host_props, kOfxPropName, 0, word("name", "org.test.host"));
   props_set_number(&host_props, kOfxImageEffectPropTemporalClipAccess, 0, config.temporal);
   const char *locale = word("locale", NULL);
-  printf("{\"locale\": %d}\n", locale ? setlocale(LC_ALL, locale) != NULL : 0);
+  if (locale) plugin_locale = newlocale(LC_ALL_MASK, locale, (locale_t)0);
+  printf("{\"locale\": %d}\n", plugin_locale != (locale_t)0);
 }
 
 static void do_load(void) {
@@ -325,6 +325,7 @@ int main(void) {
   if (descriptor) effect_free(descriptor);
   props_clear(&host_props);
   props_clear(&interact_props);
+  if (plugin_locale) freelocale(plugin_locale);
   if (library) dlclose(library);
   return 0;
 }
