@@ -46,7 +46,7 @@ def install(
     check_ours(folder)
     put(folder)
     report.say(f"installed {folder}")
-    report.event("installed", folder=str(folder), version=__version__)
+    report.event("installed", path=str(folder))
     report.say(f"Nuke finds this engine through {record_install()}")
     line = f"nuke.pluginAddPath({json.dumps(folder.as_posix(), ensure_ascii=False)})"
     start = Path.home() / ".nuke" / "init.py"

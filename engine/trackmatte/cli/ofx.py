@@ -49,7 +49,7 @@ def install(
     else:
         place(source, target, overwrite=overwrite)
         report.say(f"installed {target}; start the host again")
-    report.event("installed", bundle=str(target))
+    report.event("installed", path=str(target))
     if dest and dest.absolute() != system_folder() and not _is_searched(dest):
         report.note(f"hosts look in {dest} if the environment variable OFX_PLUGIN_PATH names it")
 
@@ -76,7 +76,7 @@ def shot(
     except OSError as e:
         raise OutputError(f"cannot make {folder}: {e.strerror or e}; choose another TRACKMATTE_CACHE") from e
     report = talk.report()
-    report.event("shot", file=str(folder / SHOT_FILE))
+    report.event("session", path=str(folder / SHOT_FILE))
     if not report.json:
         print(folder / SHOT_FILE)
 
