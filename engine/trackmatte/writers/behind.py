@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import deque
 from collections.abc import Callable
-from threading import Condition, Thread
+from contextlib import suppress
+from threading import Condition, Thread, get_native_id
 from types import TracebackType
+
+MILDER = 10
+"""How much nicer writing is than the work that makes what is written, which would lose its processor to it."""
 
 
 class WriteBehind:
@@ -33,6 +39,10 @@ class WriteBehind:
         self._thread.start()
 
     def _run(self) -> None:
+        if sys.platform == "linux":  # where a thread has a priority of its own, and hands it to those it starts
+            with suppress(OSError):
+                nice = os.getpriority(os.PRIO_PROCESS, 0) + MILDER
+                os.setpriority(os.PRIO_PROCESS, get_native_id(), nice)
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._jobs or self._ends)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -108,16 +110,18 @@ def premultiplied(
     if out is None or out.shape != pixels.shape:
         out = np.empty_like(pixels)
     coloured = np.array([c in ("R", "G", "B") for c in picture.channels])
-    _multiply(pixels, picture.channels.index("A"), coloured, np.float32(limit), out)
+    multiply = partial(_multiply, picture.channels.index("A"), coloured, np.float32(limit))
+    with ThreadPoolExecutor(2) as pool:  # as many threads as OpenEXR has for the rest of the write
+        list(pool.map(multiply, np.array_split(pixels, 2), np.array_split(out, 2)))
     return out
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _multiply(
-    pixels: NDArray[np.float32],
     alpha: int,
     coloured: NDArray[np.bool_],
     limit: float,
+    pixels: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None:
     height, width, channels = pixels.shape
