@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import weakref
 from threading import Barrier, Event, Thread
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from trackmatte.errors import OutputError, ShotError
-from trackmatte.writers.behind import WriteBehind
+from trackmatte.writers.behind import MILDER, WriteBehind
 
 LONG = 30
 """Seconds after which a test has failed, not a measure of anything."""
@@ -135,3 +137,12 @@ def test_an_error_of_the_caller_lets_queued_writes_finish() -> None:
     with pytest.raises(KeyError):
         go()
     assert written == [1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
+def test_writing_is_nicer_than_the_work_beside_it() -> None:
+    before, found = os.getpriority(os.PRIO_PROCESS, 0), []
+    with WriteBehind() as writes:
+        writes.put(lambda: found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
+    assert found == [min(before + MILDER, 19)]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before

@@ -11,7 +11,7 @@ from threading import Condition, Thread, get_native_id
 from types import TracebackType
 
 MILDER = 10
-"""How much nicer writing is than the work that makes what is written, which would lose its processor to it."""
+"""How much nicer writing is than the work beside it, which would lose its processor to it."""
 
 
 class WriteBehind:
@@ -39,7 +39,7 @@ class WriteBehind:
         self._thread.start()
 
     def _run(self) -> None:
-        if sys.platform == "linux":  # where a thread has a priority of its own, and hands it to those it starts
+        if sys.platform == "linux":  # each thread has its own priority there, and those it starts have it too
             with suppress(OSError):
                 nice = os.getpriority(os.PRIO_PROCESS, 0) + MILDER
                 os.setpriority(os.PRIO_PROCESS, get_native_id(), nice)
