@@ -81,7 +81,7 @@ class Held:
     threads: int
 
     def more_than(self, other: Held) -> bool:
-        """Whether there is more of anything; less may be, since what earlier tests held goes when it likes."""
+        """Whether there is more of anything; less may be: what earlier tests held goes when it likes."""
         return self.fds > other.fds or self.maps > other.maps or self.threads > other.threads
 
 
