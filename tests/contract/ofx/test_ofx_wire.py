@@ -8,6 +8,7 @@ import re
 import socket
 import struct
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -69,7 +70,8 @@ NO_MESSAGES: dict[str, bytes] = {
 @pytest.mark.parametrize("name", NO_MESSAGES)
 def test_what_is_no_message_closes_the_connection(bridge: Bridged, name: str) -> None:
     with bridge.plugin(0) as plugin:
-        plugin.sock.sendall(NO_MESSAGES[name])
+        with suppress(BrokenPipeError):  # it may be closed before all of it is sent
+            plugin.sock.sendall(NO_MESSAGES[name])
         assert closed_with(plugin.sock) in (["malformed"], [])
     with bridge.plugin() as plugin:
         assert plugin.status(SESSION)["matted"] == 3
