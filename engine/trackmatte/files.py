@@ -184,7 +184,7 @@ def write_image(
 
 def _laid_out(pixels: NDArray[Any], dtype: str) -> NDArray[Any]:
     """Return the pixels as OpenImageIO takes them, in one piece; halves where one channel stands for all."""
-    if dtype == "half" and pixels.strides[-1] == 0:
+    if dtype == "half" and pixels.shape[-1] > 1 and pixels.strides[-1] == 0:
         return np.ascontiguousarray(np.broadcast_to(pixels[..., :1].astype(np.float16), pixels.shape))
     return np.ascontiguousarray(pixels)
 

@@ -136,7 +136,7 @@ def choose(name: str, rgb: Rgb, prompt: Prompt) -> Chosen:
     UsageError : there is no such selector, or the picture is too large for it.
     PromptError : the prompt contradicts itself, lacks what the selector needs, or selects nothing.
     """
-    if prompt.polygons and not selector_named(name).outline:
+    if not selector_named(name).outline and prompt.polygons:
         able = ", ".join(s.name for s in SELECTORS.values() if s.outline)
         raise PromptError(f"{name} takes no polygons; use {able} for them")
     if name in _MATTES:
@@ -144,7 +144,6 @@ def choose(name: str, rgb: Rgb, prompt: Prompt) -> Chosen:
     if name == "grabcut_border":
         found = select_with("grabcut", rgb, prompt)
         return Chosen(border_matte(rgb, found.logits > 0), found.energies)
-    selector_named(name)
     found = select_with(name, rgb, prompt)
     return Chosen((found.logits > 0).astype(np.float32), found.energies)
 
