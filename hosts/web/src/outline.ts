@@ -1,8 +1,8 @@
 /** The outline of a selection, whose vertices the artist drags. */
 import { effect, signal } from "@preact/signals";
-import { engine, frame, said, selector, selectorNamed, shot, tool, VIEWER, active } from "./state";
+import { engine, said, selector, selectorNamed, shot, tool, VIEWER } from "./state";
 import { report } from "./session";
-import type { Polygon } from "./words";
+import type { Polygon, Said } from "./words";
 
 export const outline = signal<readonly Polygon[]>([]);
 
@@ -13,6 +13,7 @@ export interface Vertex {
 
 /** Keep the outline of what is selected here, for as long as its tool is in hand. */
 export function keepOutline(): () => void {
+  let of = "";
   return effect(() => {
     const from = said.value, name = shot.value?.shot;
     const way = selectorNamed(from?.select ?? shot.value?.select ?? "auto");
@@ -22,16 +23,21 @@ export function keepOutline(): () => void {
       outline.value = [];
       return;
     }
+    const place = JSON.stringify([name, from.frame, from.object]);
+    if (place !== of) outline.value = [];
+    of = place;
     if (from.polygons.length) outline.value = from.polygons;
-    else void ask(name, from.frame, from.object);
+    else void ask(name, from);
   });
 }
 
-async function ask(name: string, number: number, object: string): Promise<void> {
+async function ask(name: string, from: Said): Promise<void> {
+  const before = outline.peek();
   try {
-    const prompt = { frame: number, object };
+    const prompt = { frame: from.frame, object: from.object };
     const found = await engine.ask("preview", { shot: name }, { prompt, width: 16, viewer: `${VIEWER} outline`, exact: true });
-    if (tool.value === "outline" && frame.value === number && active.value === object) outline.value = found.polygons;
+    // What was said or dragged meanwhile counts more than the answer.
+    if (tool.value === "outline" && said.value === from && outline.value === before) outline.value = found.polygons;
   } catch (problem) {
     report(problem);
   }

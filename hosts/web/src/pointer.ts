@@ -40,6 +40,12 @@ function apart([ax, ay]: At, [bx, by]: At): number {
   return Math.hypot((ax - bx) * (clip?.width ?? 1), (ay - by) * (clip?.height ?? 1)) * scale;
 }
 
+/** A path and one place more, if that is not where it already ends. */
+function further(path: readonly At[], to: At): readonly At[] {
+  const last = path.at(-1);
+  return last && apart(last, to) < 2 ? path : [...path, to];
+}
+
 /** The mark nearest to a position. */
 export function hit(from: Said | null, where: At): Mark | null {
   if (!from) return null;
@@ -131,14 +137,15 @@ export class Pointer {
   }
 
   #stroke(from: At, label: 0 | 1): void {
-    let points: At[] = [from];
+    let points: readonly At[] = [from];
     const stroke = () => ({ scribbles: [{ points, label, radius: brush.value / 100, mode: mode.value }] });
     draft.value = { kind: "stroke", points, label };
     this.#move = (e) => {
-      const to = clipped(at(e, this.#canvas));
-      const last = points.at(-1);
-      if (last && apart(last, to) < 2) return;
-      points = [...points, to];
+      const before = points;
+      // A browser that is slow hands over several places at once; without them a curve would become its chord.
+      for (const step of e.getCoalescedEvents?.() ?? []) points = further(points, clipped(at(step, this.#canvas)));
+      points = further(points, clipped(at(e, this.#canvas)));
+      if (points === before) return;
       draft.value = { kind: "stroke", points, label };
       if (mode.value !== "hair") this.#hover.show(stroke());
     };

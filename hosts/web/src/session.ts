@@ -4,7 +4,7 @@ import { outdate, outdateAll } from "./frames";
 import { nearest } from "./numbers";
 import { PROTOCOL, type JobEvent } from "./protocol";
 import {
-  capabilities, engine, frame, jobs, objects, places, shot, SHOT_FILE, tell, TOKEN, trouble, type Work,
+  busy, capabilities, engine, frame, jobs, objects, places, shot, SHOT_FILE, tell, TOKEN, trouble, type Work,
 } from "./state";
 import type { JobState, ShotState } from "./words";
 
@@ -63,7 +63,8 @@ export async function refresh(): Promise<void> {
   const now = shot.value;
   if (!now) return;
   const state = await engine.ask("shot_state", { shot: now.shot });
-  if (state.revision !== now.revision && now === shot.value) tell("The shot was edited elsewhere; this is how it is now.");
+  // An edit of ours whose answer is still on its way is none of somebody else's.
+  if (state.revision !== now.revision && now === shot.value && !busy.value) tell("The shot was edited elsewhere; this is how it is now.");
   take(state);
 }
 

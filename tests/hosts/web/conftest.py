@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from trackmatte_client.protocol import messages as m
 
 ARGS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 """WebGL 2 without a graphics card."""
+LOOKS = pytest.StashKey[list[Look]]()
 SIZE = {"width": 1000, "height": 600}
 """Small, since the pictures are drawn without a graphics card."""
 
@@ -52,9 +54,21 @@ def shot(client: Client, movie: Path, tmp_path: Path) -> m.ShotState:
     return new_shot(client, tmp_path, movie)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Add what is on the screen to the report of a test that failed."""
+    report = yield
+    if call.when == "call" and report.failed:
+        for look in item.stash.get(LOOKS, []):
+            with suppress(Exception):
+                report.sections.append(("On the screen", look.report()))
+    return report
+
+
 @pytest.fixture
-def tab(browser: Any) -> Iterator[Callable[..., Look]]:
+def tab(browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., Look]]:
     """Open a tab on a shot; at the end, close it and make sure that no script of the page failed."""
+    request.node.stash[LOOKS] = looks = list[Look]()
     opened: list[tuple[Any, Look]] = []
 
     def new(
@@ -64,6 +78,7 @@ def tab(browser: Any) -> Iterator[Callable[..., Look]]:
         page = context.new_page()
         look = Look(page, client, shot)
         opened.append((context, look))
+        looks.append(look)
         if before is not None:
             before(page)
         look.open()

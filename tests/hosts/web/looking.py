@@ -84,6 +84,7 @@ class Look:
 
     def settled(self) -> Look:
         """Wait until every edit is answered and drawn."""
+        self.page.evaluate(FRAMES)  # until then a page that works does not say so
         self.page.wait_for_selector(".alpha-kind:not(:text('working'))")
         self.page.evaluate(FRAMES)
         return self
@@ -133,6 +134,13 @@ class Look:
     def says(self, text: str) -> Look:
         self.page.locator(".toast", has_text=text).first.wait_for()
         return self
+
+    def report(self) -> str:
+        """What is on the screen in words, for a test that failed on another machine."""
+        shown = "#picture", "svg.marks"
+        tags = "all => all.map(found => document.querySelector(found)?.outerHTML)"
+        said = [*self.page.evaluate(tags, shown), self.page.inner_text("body"), self.state()]
+        return "\n".join(map(str, said))
 
     def pixels(self) -> NDArray[np.float64]:
         """What is on the picture's canvas, (H, W, 3) RGB in [0, 255]."""
