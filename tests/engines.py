@@ -34,6 +34,11 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-c", code, "serve", *words]
 
 
+def held_by(folder: Path) -> Path:
+    """The file that holds, before the frame it names, the tracker of the engine in a folder."""
+    return folder / "held"
+
+
 @contextmanager
 def started(folder: Path, *words: str, sleep: float = 0.0) -> Iterator[Client]:
     """Start an engine with a runtime folder of its own, and end it.
@@ -46,6 +51,7 @@ def started(folder: Path, *words: str, sleep: float = 0.0) -> Iterator[Client]:
         patch.setenv("TRACKMATTE_RUNTIME", str(folder / "run"))
         patch.setenv("XDG_DATA_HOME", str(folder / "data"))
         patch.setenv("FAKE_SLEEP", str(sleep))
+        patch.setenv("FAKE_HELD", str(held_by(folder)))
         client = engine.start(command(*words))
         process = engine._children[-1]
         try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +18,14 @@ from trackmatte.frame import Frame
 from trackmatte.mask import Mask
 from trackmatte.prompt import Prompt
 from trackmatte.trackers import TRACKERS
+
+
+def wait(index: int) -> None:
+    """Take as long as the environment says, and stay before a frame for as long as a file holds it."""
+    time.sleep(float(os.environ.get("FAKE_SLEEP", "0")))
+    with suppress(FileNotFoundError, KeyError):
+        while index >= int(Path(os.environ["FAKE_HELD"]).read_text()):
+            time.sleep(0.01)
 
 
 class FakeTracker:
@@ -50,7 +60,7 @@ class FakeTracker:
         return self._logits(frame)
 
     def step(self, frame: Frame, look: object = None) -> list[Mask]:
-        time.sleep(float(os.environ.get("FAKE_SLEEP", "0")))
+        wait(frame.index)
         logits = self._logits(frame) if look is None else look
         masks = []
         for obj, keys in self.prompts.items():

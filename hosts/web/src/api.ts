@@ -29,6 +29,8 @@ export interface Where {
 
 type Query = Record<string, string | number>;
 
+/** Milliseconds before a question that did not get through is asked again. */
+const AGAIN = 250;
 const wait = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
 export class Engine {
@@ -78,9 +80,17 @@ export class Engine {
     const headers: Record<string, string> = { Authorization: `Bearer ${this.#token}` };
     const body = message === null ? null : JSON.stringify(message);
     if (body !== null) headers["Content-Type"] = "application/json";
+    const url = words ? `${path}?${words}` : path;
+    const say = () => fetch(url, { method, headers, body, signal: signal ?? null });
+    const again = async (problem: unknown) => {
+      if (aborted(problem)) throw problem;
+      await wait(AGAIN);
+      return say();
+    };
     let answer: Response;
     try {
-      answer = await fetch(words ? `${path}?${words}` : path, { method, headers, body, signal: signal ?? null });
+      // What changes nothing may be asked twice: a line that broke once is no engine that is gone.
+      answer = await (method === "GET" || name === "preview" ? say().catch(again) : say());
     } catch (problem) {
       throw aborted(problem) ? problem : new Lost();
     }

@@ -1,6 +1,6 @@
 /** Edits of the shot: one at a time, each on the revision that the one before made. */
 import { effect } from "@preact/signals";
-import { Refused } from "./api";
+import { Lost, Refused } from "./api";
 import { report, take } from "./session";
 import { active, busy, engine, frame, method, said, saidOf, selector, shot, tell } from "./state";
 import { joined, lacks, pending, type Marks } from "./marks";
@@ -8,14 +8,27 @@ import type { Said, Scribble, ShotState } from "./words";
 
 let line: Promise<unknown> = Promise.resolve();
 
+type Change = (name: string, revision: number) => Promise<ShotState>;
+
+/** Do an edit; where the line broke, the shot's revision tells whether the engine heard it, and if not it is said again. */
+async function sure(what: Change, name: string, revision: number): Promise<ShotState> {
+  try {
+    return await what(name, revision);
+  } catch (problem) {
+    if (!(problem instanceof Lost)) throw problem;
+    const now = await engine.ask("shot_state", { shot: name });
+    return now.revision === revision ? what(name, revision) : now;
+  }
+}
+
 /** Do an edit after those before it; what someone else did meanwhile is shown instead of being lost. */
-function edit(what: (name: string, revision: number) => Promise<ShotState>, refused: () => void = () => undefined): Promise<void> {
+function edit(what: Change, refused: () => void = () => undefined): Promise<void> {
   busy.value++;
   const mine = line.then(async () => {
     const now = shot.value;
     if (!now) return;
     try {
-      take(await what(now.shot, now.revision));
+      take(await sure(what, now.shot, now.revision));
     } catch (problem) {
       refused();
       if (!(problem instanceof Refused && problem.code === "stale" && problem.shot)) return report(problem);

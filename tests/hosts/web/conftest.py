@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests import disc
-from tests.engines import new_shot, started
-from tests.hosts.web.looking import Look
+from tests.engines import held_by, new_shot, started
+from tests.hosts.web.looking import HEAR, Look
 from trackmatte_client import Client
 from trackmatte_client.protocol import messages as m
 
@@ -37,9 +37,23 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    with started(tmp_path_factory.mktemp("engine"), sleep=0.02) as client:
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The engine's folder."""
+    return tmp_path_factory.mktemp("engine")
+
+
+@pytest.fixture(scope="session")
+def client(room: Path) -> Iterator[Client]:
+    with started(room, sleep=0.02) as client:
         yield client
+
+
+@pytest.fixture
+def hold(room: Path) -> Iterator[Path]:
+    """A file: while it is there, a job stays before the frame of that index, however slow the browser is."""
+    file = held_by(room)
+    yield file
+    file.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +90,7 @@ def tab(browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., 
     ) -> Look:
         context = browser.new_context(**{"viewport": SIZE, **more})
         page = context.new_page()
+        page.add_init_script(HEAR)
         look = Look(page, client, shot)
         opened.append((context, look))
         looks.append(look)

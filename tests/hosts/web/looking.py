@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +24,23 @@ READ = "() => document.querySelector('#picture').toDataURL('image/png').split(',
 FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))"
 
 
+HEAR = """
+const told = [], heard = new Set();
+new MutationObserver(() => {
+  for (const toast of document.querySelectorAll(".toast")) {
+    if (heard.has(toast)) continue;
+    heard.add(toast);
+    told.push(toast.innerText);
+  }
+}).observe(document, { childList: true, subtree: true });
+window.said = (text) => {
+  const at = told.findIndex((one) => one.includes(text));
+  return at >= 0 && told.splice(at, 1).length;
+};
+"""
+"""Runs in a page before its own scripts and notes what it says."""
+
+
 class Look:
     """One tab.
 
@@ -34,14 +52,22 @@ class Look:
     def __init__(self, page: Any, client: Client, shot: m.ShotState) -> None:
         self.page, self.client, self.shot = page, client, shot
         self.bugs: list[str] = []
+        self.unheard: list[str] = []
+        """Requests that came to nothing."""
         page.set_default_timeout(PATIENCE * 1000)
         page.on("pageerror", lambda e: self.bugs.append(str(e)))
         page.on("console", self._hear)
+        page.on("requestfailed", lambda r: self.unheard.append(f"{r.method} {r.url} {r.failure}"))
+        page.on("response", self._judge)
 
     def _hear(self, message: Any) -> None:
         # A refusal is no bug: the browser notes every answer that is not 2xx.
         if message.type == "error" and "Failed to load resource" not in message.text:
             self.bugs.append(message.text)
+
+    def _judge(self, answer: Any) -> None:
+        if answer.status >= 400:
+            self.unheard.append(f"{answer.status} {answer.request.method} {answer.url}")
 
     @property
     def url(self) -> str:
@@ -124,6 +150,13 @@ class Look:
         wait_for(lambda: len(self.client.list_jobs()) > before)
         return self.idle()
 
+    def stop(self, hold: Path) -> Look:
+        """Press Escape while a job is held, and let the job go on when the engine has heard it."""
+        with self.page.expect_response("**/cancel"):
+            self.press("Escape")
+        hold.unlink()
+        return self.idle()
+
     def idle(self) -> Look:
         """Wait until no job is left."""
         ended = {"done", "failed", "cancelled"}
@@ -132,14 +165,15 @@ class Look:
         return self
 
     def says(self, text: str) -> Look:
-        self.page.locator(".toast", has_text=text).first.wait_for()
+        """Wait for a message, or find that it came; some are gone after seconds. One message answers once."""
+        self.page.wait_for_function("text => said(text)", arg=text)
         return self
 
     def report(self) -> str:
         """What is on the screen in words, for a test that failed on another machine."""
         shown = "#picture", "svg.marks"
         tags = "all => all.map(found => document.querySelector(found)?.outerHTML)"
-        said = [*self.page.evaluate(tags, shown), self.page.inner_text("body"), self.state()]
+        said = [*self.page.evaluate(tags, shown), self.page.inner_text("body"), *self.unheard, self.state()]
         return "\n".join(map(str, said))
 
     def pixels(self) -> NDArray[np.float64]:

@@ -162,7 +162,7 @@ def test_in_and_out_are_dragged_and_moved_by_keys(page: Look) -> None:
 
 
 def test_two_tabs_do_not_overrule_each_other(
-    tab: Callable[..., Look], client: Client, long: Path, tmp_path: Path
+    tab: Callable[..., Look], client: Client, long: Path, hold: Path, tmp_path: Path
 ) -> None:
     shot = new_shot(client, tmp_path, long)
     one, two = tab(client, shot).ready(), tab(client, shot).ready()
@@ -178,17 +178,19 @@ def test_two_tabs_do_not_overrule_each_other(
     two.click(0.6, 0.5)
     wait_for(lambda: len(one.state().prompts[0].points) == 2)
     one.wait("document.querySelectorAll('.marks .point').length === 2")  # and the first sees the second's
+    hold.write_text("60")
     one.press("t")
     one.page.locator(".progress .line").wait_for()
     two.page.locator(".progress .line").wait_for()
-    one.press("Escape").idle().says("Stopped")
+    one.stop(hold).says("Stopped")
     two.idle().says("Stopped")
 
 
 def test_a_reload_loses_nothing(
-    client: Client, tab: Callable[..., Look], movie: Path, tmp_path: Path
+    client: Client, tab: Callable[..., Look], movie: Path, hold: Path, tmp_path: Path
 ) -> None:
     page = tab(client, new_shot(client, tmp_path, movie)).ready()
+    hold.write_text("15")
     page.click(0.4, 0.5).press("t")
     page.wait("document.querySelector('.progress .line')")
     page.press("ArrowRight", "ArrowRight", "ArrowRight", "c", "w").on(3)
@@ -196,6 +198,8 @@ def test_a_reload_loses_nothing(
     page.ready().on(3)
     assert page.page.get_by_role("button", name="Checker").get_attribute("aria-pressed") == "true"
     assert page.page.get_by_role("button", name="Wipe").get_attribute("aria-pressed") == "true"
+    page.page.locator(".progress .line").wait_for()
+    hold.unlink()
     page.idle()
     assert page.state().objects[0].tracked == ((0, 29),)
     page.kind("mask")
@@ -204,17 +208,20 @@ def test_a_reload_loses_nothing(
 
 
 def test_masks_come_while_the_job_runs_and_an_edit_makes_them_stale(
-    tab: Callable[..., Look], client: Client, long: Path, tmp_path: Path
+    tab: Callable[..., Look], client: Client, long: Path, hold: Path, tmp_path: Path
 ) -> None:
     shot = new_shot(client, tmp_path, long)
     page = tab(client, shot).ready()
     page.click(0.4, 0.5).press("ArrowRight").on(1)
     page.page.locator(".alpha-kind[data-kind='none']").wait_for()
+    hold.write_text("60")
     page.press("t")
     page.kind("mask")  # the frame's mask is there long before the job ends
-    assert page.page.locator(".progress .line").inner_text().startswith("Tracking")
-    assert re.search(r"\d+ of 120, [\d.]+ fps, \d+ s left", page.page.locator(".progress .line").inner_text())
-    page.press("Escape").says("Stopped").idle()
+    line = page.page.locator(
+        ".progress .line", has_text=re.compile(r"Tracking \d+ of 120, [\d.]+ fps, .+ left")
+    )
+    line.wait_for()
+    page.stop(hold).says("Stopped")
     tracked = page.state().objects[0].tracked
     assert 2 <= tracked[0][1] < 119
     page.press("Home").on(0)

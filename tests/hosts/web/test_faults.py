@@ -63,6 +63,34 @@ def test_a_hiccup_heals_by_itself(page: Look) -> None:
     assert len(page.state().prompts) == 1
 
 
+@pytest.mark.parametrize("heard", [False, True])
+def test_an_edit_whose_line_breaks_is_done_once(page: Look, heard: bool) -> None:
+    broken: list[str] = []
+
+    def hang_up(route: Any) -> None:
+        broken.append(route.request.method)
+        if heard:
+            route.fetch()
+        route.abort("connectionreset")
+
+    page.page.route("**/prompts/add", hang_up, times=1)
+    page.click(0.4, 0.5)
+    wait_for(lambda: page.state().prompts)
+    page.settled().click(0.9, 0.9, button="right")
+    wait_for(lambda: len(page.state().prompts[0].points) == 2)
+    assert len(broken) == 1
+    assert [label for _, _, label in page.state().prompts[0].points] == [1, 0]
+    assert page.page.locator(".banner").count() == 0
+
+
+def test_a_question_whose_line_breaks_is_asked_again(page: Look) -> None:
+    page.page.route("**/frames/1?**", lambda route: route.abort("connectionreset"), times=1)
+    look = "new MutationObserver(() => (window.banner ||= document.querySelector('.banner')?.innerText))"
+    page.page.evaluate(f"() => {look}.observe(document.body, {{ childList: true, subtree: true }})")
+    page.press("ArrowRight").on(1)
+    assert page.page.evaluate("window.banner ?? null") is None
+
+
 @pytest.mark.parametrize(
     ("path", "answer", "says"),
     [
