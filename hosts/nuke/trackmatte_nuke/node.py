@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import nuke
 
-from . import knobs, reads, rendering, results, undo
+from . import knobs, making, reads, rendering, results, undo
 from .model import Box, Clip, NodeError, NodeState, Point, Result, Settings
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class NukeNode:
         if chosen != "render":
             try:
                 found = reads.find(self.node)
-                return found.clip, (found.clip.first, found.clip.last) if found.trimmed else None
+                return found.clip, found.shown
             except reads.NotFollowed as e:
                 if chosen == "read":
                     raise
@@ -154,7 +154,9 @@ class NukeNode:
         chosen = str(self.node["folder"].getEvaluatedValue() or "").strip()
         script = str(nuke.root().name())
         beside = script if script not in ("", "Root") else clip
-        return (chosen or str(Path(beside).parent if beside else Path.home())).replace("\\", "/")
+        if chosen:
+            return reads.whole(chosen.replace("\\", "/"), f"the knob folder of {self.node.name()}")
+        return str(Path(beside).parent if beside else Path.home()).replace("\\", "/")
 
     # what may be asked of it
 
@@ -227,6 +229,7 @@ class NukeNode:
     def deliver(self, delivered: tuple[Result, ...]) -> list[str]:
         """Bring delivered sequences into the script; return lines for the artist."""
         clip = self._clip(render=False)[0]
+        making.identity(self.node)  # which is no edit of the artist's
         with undo.one_step("Trackmatte results"):
             return results.deliver(self.node, clip, delivered)
 

@@ -9,6 +9,7 @@ from . import curves, main_thread, tcl
 from .state import state
 
 STARTLINE, INVISIBLE = 0x1000, 0x2000  # other numbers than Nuke's, which are not documented
+TO_SCRIPT, WRITE_NON_DEFAULT_ONLY, EXPRESSIONS = 1, 2, 4
 KNOWN_FLAGS = (STARTLINE, INVISIBLE)
 
 
@@ -186,7 +187,9 @@ class Channel_Knob(Knob):
 
 class Format_Knob(Knob):
     def value(self) -> Any:
-        return self._node.format()
+        from . import media
+
+        return media.format_of(self._node)
 
     def written(self) -> str | None:
         return None

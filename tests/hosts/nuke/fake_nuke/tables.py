@@ -39,7 +39,7 @@ _ENDS = "hold|loop|bounce|black"
 CLASSES = f"""
 Root 0
 seen: format:format frame:int=1 first_frame:int=1 last_frame:int=100 proxy_type:enum(format|scale)
-seen: proxy_format:format fps:float=24 project_directory:str
+seen: proxy_format:format fps:float=24 project_directory:file
 docs: proxy:bool=0
 Read 0
 seen: file:file file_type:str first:int=1 last:int=1 origfirst:int=1 origlast:int=1 origset:bool=0
