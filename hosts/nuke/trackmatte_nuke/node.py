@@ -83,7 +83,7 @@ class NukeNode:
 
     def _clip(self, *, render: bool) -> tuple[Clip, tuple[int, int] | None]:
         """Return the clip, and the part of it that the Read shows if that is not all."""
-        chosen = str(self.node["source"].value())
+        chosen, folder = str(self.node["source"].value()), self._folder("")
         why = "the node says so"
         if chosen != "render":
             try:
@@ -96,7 +96,7 @@ class NukeNode:
         elif self.node.input(0) is None:
             raise NodeError(f"nothing is connected to {self.node.name()}: connect the plate")
         make = rendering.render if render else rendering.planned
-        return make(self.node, self._folder(""), why), None
+        return make(self.node, folder, why), None
 
     def _state(self, clip: Clip | None, problem: str, trim: tuple[int, int] | None) -> NodeState:
         node = self.node
@@ -145,7 +145,8 @@ class NukeNode:
 
     def _settings(self, clip: Clip | None) -> Settings:
         said = {name: str(self.node[name].value() or "").strip() for name in _SETTINGS}
-        said["folder"] = self._folder(clip.path if clip is not None else "")
+        if clip is not None:
+            said["folder"] = self._folder(clip.path)
         said["tracker"], said["refiner"] = said["tracker"] or "auto", said["refiner"] or "auto"
         return Settings(**said)
 

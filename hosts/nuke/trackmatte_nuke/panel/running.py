@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..session import LABELS, pace
+from ..session import LABELS, SILENT, pace
 from .qt import BAD, GOOD, Line, Qt, QtCore, QtWidgets, Words, button
 
 if TYPE_CHECKING:
@@ -73,7 +73,11 @@ class Running(QtWidgets.QWidget):
         for part in (self.bar, self.text, self.pace):
             part.setVisible(runs)
         label = LABELS.get(status.doing, "")
-        self.text.say(f"{label}: {'stopping' if status.stopping else progress.text}")
-        self.pace.say(", ".join(pace(progress)) or " ")
+        if progress.silent:
+            self.text.say(f"{label}: {SILENT}")
+            self.pace.say("It may come back; Stop gives it up.")
+        else:
+            self.text.say(f"{label}: {'stopping' if status.stopping else progress.text}")
+            self.pace.say(", ".join(pace(progress)) or " ")
         shown = "" if runs else "\n".join(status.lines)
         self.words.say(shown, BAD if status.bad else GOOD)

@@ -105,6 +105,11 @@ seen: time_offset:int=0 time:str
 believed: reverse_input:bool=0
 Retime 1
 seen: speed:float=1 input.first:int=1 input.last:int=1 output.first:int=1 output.last:int=1 time:str
+TimeClip 1
+docs: first:int=1 last:int=1
+TimeWarp 1
+AppendClip 2
+Switch 2
 FrameHold 1
 seen: first_frame:int=1
 FrameRange 1
