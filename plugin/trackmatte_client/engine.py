@@ -21,7 +21,7 @@ START_SECONDS = 60.0
 """How long a start may take; the first one on a machine reads much from a cold disk."""
 HELLO_SECONDS = 3.0
 STUCK_SECONDS = 6.0
-"""How long an engine that is there may keep quiet before it counts as stuck; one that works answers at once."""
+"""How long an engine that is there may keep quiet before it counts as stuck; one at work answers at once."""
 LOG = "engine.log"
 _FOREIGN = ("PYTHON", "CONDA", "_CONDA", "_CE_", "VIRTUAL_ENV", "LD_", "DYLD_")
 _DETACHED = 0x00000200 | 0x08000000

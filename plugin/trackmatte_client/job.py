@@ -118,8 +118,8 @@ class Job:
         process = self.client.address.pid
         return EngineError(
             "timeout",
-            f"the engine (process {process}) no longer answers: what was finished is kept, so wait or end that "
-            "process, and run the job again",
+            f"the engine (process {process}) no longer answers: what was finished is kept, so wait or end "
+            "that process, and run the job again",
         )
 
     def _stream(self) -> bool:

@@ -23,8 +23,8 @@ MISSES = 2
 class Watch:
     """Asks an engine who it is, every few seconds, from `__enter__` to `__exit__`.
 
-    An engine that froze is known after `EVERY` + `MISSES` * `ANSWER` seconds at most. It may come back: nothing
-    is broken off here. One that is gone is no matter of this class: whoever waits for it learns that.
+    An engine that froze is known after `EVERY` + `MISSES` * `ANSWER` seconds at most. It may come back:
+    nothing is broken off here. One that is gone is no matter of this class: whoever waits for it learns that.
 
     Parameters
     ----------

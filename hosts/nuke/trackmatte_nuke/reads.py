@@ -117,6 +117,11 @@ def pattern(path: str) -> str:
     return folder + slash + name
 
 
+def literal(path: str) -> str:
+    """Return a path as a knob for files takes it: brackets would be expressions."""
+    return re.sub(r"([\[\]])", r"\\\1", path)
+
+
 def whole(path: str, whose: str) -> str:
     """Return an absolute path: a relative one lies in the project directory, as for Nuke.
 
@@ -179,7 +184,7 @@ def _path(read: Any) -> str:
 
 
 def _rate(read: Any) -> str:
-    """Return the frames per second by which Nuke reads a movie, such as 24000/1001; empty = it does not say."""
+    """Return the frames per second by which Nuke reads a movie, or nothing where it does not say."""
     try:
         value = float(read.metadata("input/frame_rate"))
     except (TypeError, ValueError):

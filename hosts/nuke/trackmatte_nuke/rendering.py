@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import nuke
 
-from . import undo
+from . import reads, undo
 from .making import scope
 from .model import Clip, NodeError
 from .trackmatte_client import paths
@@ -38,7 +38,12 @@ def planned(node: Any, folder: str, why: str) -> Clip:
     first, last = span(node)
     kept = _kept(node)
     # Asked several times a second while a panel is open: the ends stand for the rest.
-    if kept is not None and kept[0].first <= first and last <= kept[0].last and _there(kept[0], (first, last)):
+    if (
+        kept is not None
+        and kept[0].first <= first
+        and last <= kept[0].last
+        and _there(kept[0], (first, last))
+    ):
         return replace(kept[0], notes=(why, "the rendered input is used"))
     return Clip(_path(node, folder, ""), first, last, 0, (why, "the input will be rendered first"))
 
@@ -52,13 +57,13 @@ def render(node: Any, folder: str, why: str) -> Clip:
     ------
     NodeError : it cannot be rendered, or the artist stopped it.
     """
-    clip, digest = planned(node, folder, why), _digest(node)
+    clip, told = planned(node, folder, why), digest(node)
     kept = _kept(node)
-    if kept is not None and kept[1] == digest and kept[0].path == clip.path:
-        if _there(clip, range(clip.first, clip.last + 1)):
-            return clip
+    same = kept is not None and kept[1] == told and kept[0].path == clip.path
+    if same and _there(clip, range(clip.first, clip.last + 1)):
+        return clip
     # Another content has another name: a shot is about the very pixels it was begun on.
-    clip = Clip(_path(node, folder, digest), *span(node), 0, (why, "the input was rendered for the engine"))
+    clip = Clip(_path(node, folder, told), *span(node), 0, (why, "the input was rendered for the engine"))
     place = Path(clip.path).parent
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -72,7 +77,7 @@ def render(node: Any, folder: str, why: str) -> Clip:
             raise NodeError(f"{node.input(0).name()} could not be rendered: {e}") from e
         finally:
             nuke.delete(write)
-        said = {"path": clip.path, "first": clip.first, "last": clip.last, "hash": digest}
+        said = {"path": clip.path, "first": clip.first, "last": clip.last, "hash": told}
         node["rendered"].setValue(json.dumps(said, sort_keys=True))
     return clip
 
@@ -100,18 +105,18 @@ def _write(node: Any, clip: Clip) -> Any:
     write.setInput(0, node.input(0))
     write["channels"].setValue("rgb")
     write["create_directories"].setValue(True)
-    write["file"].setValue(clip.path)
+    write["file"].setValue(reads.literal(clip.path))
     write["file_type"].setValue("exr")  # half floats, ZIP: as it comes
     return write
 
 
-def _path(node: Any, folder: str, digest: str) -> str:
+def _path(node: Any, folder: str, told: str) -> str:
     name = re.sub(r"\W+", "_", node.fullName())
-    place = "_".join(filter(None, (f"{folder.rstrip('/')}/trackmatte/{name}_input", digest)))
+    place = "_".join(filter(None, (f"{folder.rstrip('/')}/trackmatte/{name}_input", told)))
     return f"{place}/{name}_input.{'#' * PADDING}.exr"
 
 
-def _digest(node: Any) -> str:
+def digest(node: Any) -> str:
     """Return what changes whenever anything upstream is set otherwise, whatever the present frame is.
 
     Nuke's own hashes are those of one frame: a Read's are others on the next.

@@ -84,7 +84,7 @@ class Session:
         return self._begin("places")
 
     def stop(self) -> None:
-        """Stop after the frame in hand; what is finished stays. An engine that does not answer is given up."""
+        """Stop after the frame in hand, or give an engine up that does not answer; what is finished stays."""
         work = self._work
         if work is None:
             return

@@ -225,12 +225,12 @@ def gathered(node: NodeState) -> dict[sync.Key, m.Prompt]:
 
 
 def counted(clip: Clip, facts: m.ClipFacts) -> list[str]:
-    """Return a sentence where host and engine do not count the same frames in a movie; one more is no matter."""
+    """Return a sentence where host and engine count a movie's frames differently by more than one."""
     if not clip.count or abs(clip.count - facts.length) <= 1:
         return []
     return [
-        f"Nuke counts {clip.count} frames in {clip.path} and the engine {facts.length}: if the matte is not on "
-        "time, set source to render"
+        f"Nuke counts {clip.count} frames in {clip.path} and the engine {facts.length}: if the matte is not "
+        "on time, set source to render"
     ]
 
 

@@ -212,7 +212,8 @@ def file_number(item: nk.Item, frame: int) -> int:
 
 def read(item: nk.Item, number: int) -> Picture:
     """Return a Read's file, in linear light unless it is raw."""
-    text = re.sub(r"%0?(\d*)d", lambda m: str(number).zfill(int(m[1] or 1)), item.knobs["file"])
+    file = unmarked(item.knobs["file"])
+    text = re.sub(r"%0?(\d*)d", lambda m: str(number).zfill(int(m[1] or 1)), file)
     path = Path(re.sub("#+", lambda m: str(number).zfill(len(m[0])), text))
     space = item.knobs.get("colorspace", "default")
     if path.suffix in (".mp4", ".mov", ".mkv"):
@@ -235,6 +236,11 @@ def read(item: nk.Item, number: int) -> Picture:
         key = f"{layer or 'rgba'}.{SUFFIX.get(channel, channel)}"
         planes[key] = plane if linear or key not in RGB else light(plane)
     return Picture(planes[next(iter(planes))].shape, planes)
+
+
+def unmarked(text: str) -> str:
+    """Return a text in which brackets are marked as such as what it stands for."""
+    return re.sub(r"\\([\[\]])", r"\1", text)
 
 
 def light(code: Plane) -> Plane:

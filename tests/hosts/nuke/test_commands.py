@@ -199,19 +199,17 @@ def test_a_read_whose_timing_nuke_sees_otherwise_is_not_trusted(
 
 def test_a_long_chain_is_told_apart_from_another(running: Nuke, plate: Plate) -> None:
     """Deeper than Python's own stack; groups count with what is in them."""
-    nuke, digest = running.nuke, running.module("rendering")._digest
-    last = running.read(plate(), 1001, 1004)
-    for _ in range(1500):
-        multiply = nuke.nodes.Multiply()
-        multiply.setInput(0, last)
-        last = multiply
+    nuke, digest = running.nuke, running.module("rendering").digest
+    chain = [running.read(plate(), 1001, 1004), *(nuke.nodes.Multiply() for _ in range(1100))]
+    for i in range(1100, 0, -1):  # from its end: the fake looks for circles upstream
+        chain[i].setInput(0, chain[i - 1])
     group = nuke.nodes.Group()
     with group:
         inner = nuke.nodes.Grade()
-    group.setInput(0, last)
+    group.setInput(0, chain[-1])
     node = running.node(group)
     seen = {digest(node)}
-    nuke.toNode("Multiply700")["value"].setValue(0.5)
+    chain[700]["value"].setValue(0.5)
     seen.add(digest(node))
     inner["multiply"].setValue(2.0)
     seen.add(digest(node))

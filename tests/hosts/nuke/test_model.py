@@ -52,7 +52,9 @@ def test_frames_that_host_and_engine_count_otherwise_are_told(count: int, said: 
     lines = part("work").counted(clip, facts)
     assert len(lines) == said
     for line in lines:
-        assert line.startswith(f"Nuke counts {count} frames in /p/a.mov and the engine 48: if the matte is not")
+        assert line.startswith(
+            f"Nuke counts {count} frames in /p/a.mov and the engine 48: if the matte is not"
+        )
 
 
 def test_points_and_boxes_become_prompts() -> None:

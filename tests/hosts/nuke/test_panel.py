@@ -350,39 +350,16 @@ def _scrolled(child: QtWidgets.QWidget) -> bool:
     return isinstance(child, QtWidgets.QScrollBar) or child.objectName().startswith("qt_scrollarea")
 
 
-@pytest.mark.parametrize(
-    ("loaded", "there", "taken"),
-    [
-        (["PySide2"], ["PySide2", "PySide6"], "PySide2"),
-        (["PySide6"], ["PySide2", "PySide6"], "PySide6"),
-        ([], ["PySide2", "PySide6"], "PySide6"),
-        ([], ["PySide2"], "PySide2"),
-    ],
-)
-def test_the_qt_that_the_host_has_loaded_is_taken(
-    loaded: list[str], there: list[str], taken: str, tmp_path: Path
-) -> None:
-    for name in there:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text("class QtCore:\n    Qt = None\nQtGui = QtWidgets = QtCore\n")
-    source = Path(__file__).parents[3] / "hosts" / "nuke" / "trackmatte_nuke" / "panel" / "qt.py"
-    head = source.read_text(encoding="utf-8").partition("Qt = QtCore.Qt")[0]
-    code = f"import sys; sys.path[:] = [{str(tmp_path)!r}, *sys.path]\n"
-    code += "".join(f"import {name}\n" for name in loaded)
-    (tmp_path / "run.py").write_text(head.replace("import sys", code, 1) + "\nprint(QtCore.__module__)\n")
-    done = subprocess.run([sys.executable, "-S", tmp_path / "run.py"], capture_output=True, text=True, check=False)
-    assert (done.stdout.strip(), done.stderr) == (taken, "")
-
-
 def test_an_engine_that_does_not_answer_is_seen(panel: Any) -> None:
     session_, work, running = part("session"), part("work"), panel.running
-    status = session_.Status("track", work.Progress("tracking 3/6", 0.4, 1003, 2.0, 9.0, silent=True))
-    running.show_status(status, able=True)
-    assert running.text.whole() == "Track: the engine does not answer"
-    assert running.pace.whole() == "It may come back; Stop gives it up."
+    progress = work.Progress("tracking 3/6", 0.4, 1003, 2.0, 9.0)
+    running.show_status(session_.Status("track", replace(progress, silent=True), stopping=True), able=True)
+    assert running.words.text() == "Track: the engine does not answer. It may come back; Stop gives it up."
+    assert not running.text.isVisible()
     assert running.buttons[2].isEnabled()
-    running.show_status(session_.Status("track", work.Progress("tracking 3/6", 0.4, 1003, 2.0, 9.0)), able=True)
-    assert running.text.whole() == "Track: tracking 3/6"
+    running.show_status(session_.Status("track", progress), able=True)
+    assert running.text.isVisible()
+    assert running.words.text() == ""
 
 
 def old_python() -> Path | None:

@@ -1,4 +1,4 @@
-"""An engine that is there and does not answer: said within seconds, given up when asked, taken back when it can."""
+"""An engine that is there and does not answer: told within seconds, given up when asked, taken back."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.hosts.nuke import engines
 from tests.hosts.nuke.double import MainThread, Node, node_state, part
 from tests.hosts.nuke.engines import FRAMES, clip, engine, off_the_main_thread, tidy  # noqa: F401
 
+pytestmark = pytest.mark.usefixtures("engine", "off_the_main_thread", "tidy")
 WORDS = "the engine does not answer"
 
 
@@ -89,13 +90,7 @@ def frozen(engine: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:  # n
 
 
 @pytest.fixture
-def tracking(
-    clip: str,  # noqa: F811
-    tmp_path: Path,
-    engine: Path,  # noqa: F811
-    tidy: None,  # noqa: F811
-    off_the_main_thread: None,  # noqa: F811
-) -> tuple[Node, Any]:
+def tracking(clip: str, tmp_path: Path) -> tuple[Node, Any]:  # noqa: F811
     """A node whose clip is being tracked, and its session."""
     settings = part("model").Settings(tracker="fake", refiner="none", folder=str(tmp_path))
     node = Node(MainThread(), node_state(clip, 1001, 1000 + FRAMES, str(tmp_path), settings=settings))

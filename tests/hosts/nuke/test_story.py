@@ -160,7 +160,7 @@ def test_a_real_clip_has_the_command_lines_pixels(folder: Path, tmp_path: Path) 
         node = running.node(read)
         for name, value in (
             ("folder", str(tmp_path / "work")), ("tracker", "flow"), ("refiner", "closed_form"),
-            ("use_range", True), ("first", 103), ("last", 106),
+            ("use_range", True), ("first", 103), ("last", 105),
         ):  # fmt: skip
             node[name].setValue(value)
         running.nuke.frame(103)
@@ -174,19 +174,19 @@ def test_a_real_clip_has_the_command_lines_pixels(folder: Path, tmp_path: Path) 
         said = finish(running, node)
         assert "Trackmatte_matte_subject: frame 103 of the timeline shows file 2" in said
         assert not [s for s in said if "grid" in s], "its rate does not vary"
-        alpha = shown(running, "Trackmatte_alpha", 105)["rgba.alpha"]
+        alpha = shown(running, "Trackmatte_alpha", 104)["rgba.alpha"]
         pattern = Path(running.nuke.toNode("Trackmatte_matte_subject")["file"].value())
     out = tmp_path / "cli"
-    words = ["--tracker", "flow", "--refiner", "closed_form", "--range", "2-5", "--point", "0.45,0.2,-"]
+    words = ["--tracker", "flow", "--refiner", "closed_form", "--range", "2-4", "--point", "0.45,0.2,-"]
     box = ",".join(map(str, CUT))
     assert main(["matte", str(plate), "--box", box, *words, "--out", str(out), "--quiet"]) == 0
     theirs = sorted(out.glob("*.exr"))
-    assert len(theirs) == 4
-    for number, file in zip(range(2, 6), theirs, strict=True):
+    assert len(theirs) == 3
+    for number, file in zip(range(2, 5), theirs, strict=True):
         ours = pixels(Path(str(pattern).replace("%04d", f"{number:04d}")))
         assert ours.shape == (360, 640, 4)
         np.testing.assert_array_equal(ours, pixels(file))
-    np.testing.assert_array_equal(alpha, pixels(theirs[2])[..., 3])
+    np.testing.assert_array_equal(alpha, pixels(theirs[1])[..., 3])
     assert 0.02 < alpha.mean() < 0.5
 
 

@@ -110,15 +110,12 @@ class File_Knob(String_Knob):
     number = 2
 
     def _check(self, value: Any) -> Any:
-        if "\\" in super()._check(value):
+        if re.search(r"\\(?![\[\]])", super()._check(value)):
             raise ValueError(f"{self._name}: Nuke's paths have / on every system: {value}")
         return value
 
     def getEvaluatedValue(self) -> str:
-        value = str(self.value())
-        if "[" in value:
-            return state().tcl(value)
-        return value
+        return state().tcl(str(self.value()))
 
 
 class Colorspace_Knob(String_Knob):

@@ -70,7 +70,7 @@ class Node:
 
     def setName(self, name: str, uncollide: bool = True, updateExpressions: bool = False) -> None:
         self._here()
-        if not re.match(r"^[A-Za-z_]\w*$", name):
+        if not re.match(r"^[A-Za-z_]\w*$", name, re.ASCII):
             raise ValueError(f"{name!r} is no name for a node")
         if not uncollide or updateExpressions:
             raise NotImplementedError
