@@ -83,7 +83,7 @@ class NukeNode:
 
     def _clip(self, *, render: bool) -> tuple[Clip, tuple[int, int] | None]:
         """Return the clip, and the part of it that the Read shows if that is not all."""
-        chosen, folder = str(self.node["source"].value()), self._folder("")
+        chosen, folder = str(self.node["source"].value()), self._folder()
         why = "the node says so"
         if chosen != "render":
             try:
@@ -146,18 +146,21 @@ class NukeNode:
     def _settings(self, clip: Clip | None) -> Settings:
         said = {name: str(self.node[name].value() or "").strip() for name in _SETTINGS}
         if clip is not None:
-            said["folder"] = self._folder(clip.path)
+            said["folder"] = self._folder()
         said["tracker"], said["refiner"] = said["tracker"] or "auto", said["refiner"] or "auto"
         return Settings(**said)
 
-    def _folder(self, clip: str) -> str:
-        """Return where shots go: what the node says, else the script's folder, else the clip's."""
+    def _folder(self) -> str:
+        """Return where shots and rendered inputs go: what the node says, else beside script or plate."""
         chosen = str(self.node["folder"].getEvaluatedValue() or "").strip()
-        script = str(nuke.root().name())
-        beside = script if script not in ("", "Root") else clip
         if chosen:
             return reads.whole(chosen.replace("\\", "/"), f"the knob folder of {self.node.name()}")
-        return str(Path(beside).parent if beside else Path.home()).replace("\\", "/")
+        script = str(nuke.root().name())
+        beside = script if script not in ("", "Root") else reads.plate(self.node)
+        if not beside:
+            return Path.home().as_posix()
+        folder = beside.replace("\\", "/").rpartition("/")[0]
+        return f"{folder}/" if folder[-1:] in ("", ":") else folder  # the root, of a drive or of all
 
     # what may be asked of it
 

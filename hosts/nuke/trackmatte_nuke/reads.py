@@ -110,6 +110,26 @@ def picture(node: Any) -> tuple[int, int]:
         return max(int(form.width()), 1), max(int(form.height()), 1)
 
 
+def plate(node: Any) -> str:
+    """Return the file of the nearest Read upstream, whatever lies between; empty = there is none.
+
+    Frame numbers and views in names of folders are left out with all below them.
+    """
+    waiting, seen = [node.input(0)], set()
+    while waiting:
+        at = waiting.pop(0)
+        if at is None or at.fullName() in seen:
+            continue
+        seen.add(at.fullName())
+        path = pattern(str(at["file"].getEvaluatedValue() or "")) if at.Class() == "Read" else ""
+        if path:
+            path = whole(path, str(at.name()))
+            folder = re.split(r"/[^/]*(?:#|%[Vv]|%0?\d*d)[^/]*/", path)[0]
+            return path if folder == path else f"{folder}/{path.rpartition('/')[2]}"
+        waiting += [at.input(i) for i in range(at.inputs())]
+    return ""
+
+
 def pattern(path: str) -> str:
     """Return a path with ``#`` for digits, as the engine takes it, from ``%04d`` or ``####``."""
     folder, slash, name = path.replace("\\", "/").rpartition("/")

@@ -197,3 +197,32 @@ def test_brackets_and_other_alphabets(running: Nuke, tmp_path: Path) -> None:
     rendered = at.ready().clip
     assert rendered.path.startswith(f"{place.as_posix()}/trackmatte/Trackmatte_input_")
     assert Path(rendered.path.replace("####", "1002")).is_file()
+
+
+@pytest.mark.parametrize(
+    ("file", "where"),
+    [
+        ("/p/hero/a.%04d.exr", "/p/hero"),
+        ("/p/hero/%V/a.%04d.exr", "/p/hero"),
+        ("/p/hero_%v/####/a.####.exr", "/p"),
+        ("a.%04d.exr", "/jobs/film"),
+        ("/a.%04d.exr", "/"),
+        ("C:/a.%04d.exr", "C:/"),
+        (None, "home"),
+    ],
+)
+def test_where_things_go_while_the_script_is_not_saved(
+    running: Nuke, file: str | None, where: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    n = running.nuke.nodes
+    running.nuke.root()["project_directory"].setValue("/jobs/film")
+    held = n.FrameHold()
+    merge = n.Merge2()
+    merge.setInput(1, n.Constant() if file is None else running.read(file, 1, 4))
+    held.setInput(0, merge)
+    state = running.of(running.node(held)).read()
+    wanted = tmp_path.as_posix() if where == "home" else where
+    assert state.settings.folder == wanted
+    assert state.clip.path.startswith(f"{wanted.rstrip('/')}/trackmatte/Trackmatte_input/")
