@@ -151,7 +151,8 @@ def whole(path: str, whose: str) -> str:
     """
     if _ABSOLUTE.match(path):
         return path
-    base = str(nuke.root()["project_directory"].getEvaluatedValue() or "").replace("\\", "/")
+    project: Any = nuke.root()["project_directory"]
+    base = str(project.evaluate() or "").replace("\\", "/")
     if not _ABSOLUTE.match(base):
         raise NodeError(
             f"{whose} has the relative path {path}: set the project directory in the project's settings"

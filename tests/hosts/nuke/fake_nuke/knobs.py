@@ -114,6 +114,12 @@ class File_Knob(String_Knob):
             raise ValueError(f"{self._name}: Nuke's paths have / on every system: {value}")
         return value
 
+    def evaluate(self) -> str:
+        """Return what it means on the present frame: no more than its expressions in the fake."""
+        if "%" in self._value or "#" in self._value:
+            raise NotImplementedError
+        return state().tcl(str(self.value()))
+
     def getEvaluatedValue(self) -> str:
         return state().tcl(str(self.value()))
 
