@@ -20,6 +20,8 @@ from .protocol import places
 START_SECONDS = 60.0
 """How long a start may take; the first one on a machine reads much from a cold disk."""
 HELLO_SECONDS = 3.0
+STUCK_SECONDS = 6.0
+"""How long an engine that is there may keep quiet before it counts as stuck; one at work answers at once."""
 LOG = "engine.log"
 _FOREIGN = ("PYTHON", "CONDA", "_CONDA", "_CE_", "VIRTUAL_ENV", "LD_", "DYLD_")
 _DETACHED = 0x00000200 | 0x08000000
@@ -37,10 +39,16 @@ def find_or_start(command: Sequence[str] | None = None, *, timeout: float = STAR
 
     Raises
     ------
-    EngineMissing : there is none, or it does not start.
+    EngineMissing : there is none, it does not start, or it runs and does not answer.
     EngineTooOld, ClientTooOld : the two do not understand each other.
     """
-    return find() or start(command or engine_command(), timeout=timeout)
+    found = find()
+    if found is not None:
+        return found
+    process = stuck()
+    if process:
+        raise EngineMissing(unanswered(process))
+    return start(command or engine_command(), timeout=timeout)
 
 
 def find() -> Client | None:
@@ -51,12 +59,8 @@ def find() -> Client | None:
     EngineMissing : its file is there and cannot be read.
     EngineTooOld, ClientTooOld : the two do not understand each other.
     """
-    said = _read(places.runtime_folder() / places.ENGINE_FILE)
-    if said is None:
-        return None
-    try:
-        client = Client(Address(int(said["port"]), str(said["token"]), int(said["pid"])))
-    except (KeyError, TypeError, ValueError):
+    client = _named()
+    if client is None:
         return None
     try:
         hello = client.hello(HELLO_SECONDS)
@@ -65,6 +69,38 @@ def find() -> Client | None:
             raise
         return None  # a file that a killed engine left, and perhaps another program on its port
     return client if hello.pid == client.address.pid else None
+
+
+def stuck() -> int:
+    """Return the process of an engine that takes connections and answers none; 0 = there is no such engine.
+
+    Raises
+    ------
+    EngineMissing : its file is there and cannot be read.
+    """
+    client = _named()
+    try:
+        if client is not None:
+            client.hello(STUCK_SECONDS)
+    except EngineError as e:
+        return client.address.pid if client is not None and e.code == "timeout" else 0
+    return 0
+
+
+def unanswered(process: int) -> str:
+    """Return a sentence about an engine that does not answer."""
+    return f"the engine (process {process}) does not answer: wait, or end that process and try again"
+
+
+def _named() -> Client | None:
+    """Return a client of the engine that the runtime folder names, whether it answers or not."""
+    said = _read(places.runtime_folder() / places.ENGINE_FILE)
+    if said is None:
+        return None
+    try:
+        return Client(Address(int(said["port"]), str(said["token"]), int(said["pid"])))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def start(command: Sequence[str], *, timeout: float = START_SECONDS) -> Client:

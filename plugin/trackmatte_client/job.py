@@ -103,7 +103,7 @@ class Job:
                 self._events.put(EngineDied(f"{e.message}: what was finished is kept, so run the job again"))
                 return
             except EngineError as e:
-                self._events.put(e)
+                self._events.put(self._silent() if e.code == "timeout" else e)
                 return
             except Exception as e:  # a host that waits must hear of it
                 self._events.put(EngineError("internal", f"the job cannot be followed ({e!r}); report this"))
@@ -113,6 +113,14 @@ class Job:
                 self._events.put(EngineDied("the engine no longer says how the job stands; start it again"))
                 return
             self._closed.wait(0.1 * broken)
+
+    def _silent(self) -> EngineError:
+        process = self.client.address.pid
+        return EngineError(
+            "timeout",
+            f"the engine (process {process}) no longer answers: what was finished is kept, so wait or end "
+            "that process, and run the job again",
+        )
 
     def _stream(self) -> bool:
         """Read one stream of events; return whether the job ended or no one follows it any more."""

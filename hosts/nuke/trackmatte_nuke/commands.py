@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +115,10 @@ def panel(node: Any = None) -> None:
             opened[-1].show_node(_asked[0])
             opened[-1].window().raise_()
         else:
+            try:
+                importlib.import_module(".panel", __package__)
+            except ImportError as e:
+                raise NodeError(f"the panel needs the PySide that Nuke brings: {e}") from e
             _add_panel(opened=True)
         return []
 

@@ -71,7 +71,7 @@ class Maker:
         for i in range(new.inputs()):
             new.setInput(i, None)
         if name:
-            new.setName(re.sub(r"\W+", "_", name))
+            new.setName(re.sub(r"\W+", "_", name, flags=re.ASCII))
         new.setXYpos(int(self.left + column * WIDE), int(self.top + row * HIGH))
         self.count += 1
         mark = nuke.String_Knob(MARK, MARK)

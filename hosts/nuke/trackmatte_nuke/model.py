@@ -38,6 +38,10 @@ class Clip:
     """What must be added to a source number to get the timeline's frame; 1 for a movie as Nuke counts."""
     notes: tuple[str, ...] = ()
     """What is odd about it, in sentences: a proxy, a retime that is not followed, a rendered input."""
+    rate: str = ""
+    """Frames per second by which the host reads a movie, such as ``24000/1001``; empty = not known."""
+    count: int = 0
+    """Frames that the host counts in a movie; 0 = not known."""
 
     def timeline(self, frame: int) -> int:
         """Return the timeline's frame of a source number."""

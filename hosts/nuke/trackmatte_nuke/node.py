@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import nuke
 
-from . import knobs, reads, rendering, results, undo
+from . import knobs, making, reads, rendering, results, undo
 from .model import Box, Clip, NodeError, NodeState, Point, Result, Settings
 
 if TYPE_CHECKING:
@@ -83,12 +83,12 @@ class NukeNode:
 
     def _clip(self, *, render: bool) -> tuple[Clip, tuple[int, int] | None]:
         """Return the clip, and the part of it that the Read shows if that is not all."""
-        chosen = str(self.node["source"].value())
+        chosen, folder = str(self.node["source"].value()), self._folder()
         why = "the node says so"
         if chosen != "render":
             try:
                 found = reads.find(self.node)
-                return found.clip, (found.clip.first, found.clip.last) if found.trimmed else None
+                return found.clip, found.shown
             except reads.NotFollowed as e:
                 if chosen == "read":
                     raise
@@ -96,7 +96,7 @@ class NukeNode:
         elif self.node.input(0) is None:
             raise NodeError(f"nothing is connected to {self.node.name()}: connect the plate")
         make = rendering.render if render else rendering.planned
-        return make(self.node, self._folder(""), why), None
+        return make(self.node, folder, why), None
 
     def _state(self, clip: Clip | None, problem: str, trim: tuple[int, int] | None) -> NodeState:
         node = self.node
@@ -145,16 +145,22 @@ class NukeNode:
 
     def _settings(self, clip: Clip | None) -> Settings:
         said = {name: str(self.node[name].value() or "").strip() for name in _SETTINGS}
-        said["folder"] = self._folder(clip.path if clip is not None else "")
+        if clip is not None:
+            said["folder"] = self._folder()
         said["tracker"], said["refiner"] = said["tracker"] or "auto", said["refiner"] or "auto"
         return Settings(**said)
 
-    def _folder(self, clip: str) -> str:
-        """Return where shots go: what the node says, else the script's folder, else the clip's."""
+    def _folder(self) -> str:
+        """Return where shots and rendered inputs go: what the node says, else beside script or plate."""
         chosen = str(self.node["folder"].getEvaluatedValue() or "").strip()
+        if chosen:
+            return reads.whole(chosen.replace("\\", "/"), f"the knob folder of {self.node.name()}")
         script = str(nuke.root().name())
-        beside = script if script not in ("", "Root") else clip
-        return (chosen or str(Path(beside).parent if beside else Path.home())).replace("\\", "/")
+        beside = script if script not in ("", "Root") else reads.plate(self.node)
+        if not beside:
+            return Path.home().as_posix()
+        folder = beside.replace("\\", "/").rpartition("/")[0]
+        return f"{folder}/" if folder[-1:] in ("", ":") else folder  # the root, of a drive or of all
 
     # what may be asked of it
 
@@ -227,6 +233,7 @@ class NukeNode:
     def deliver(self, delivered: tuple[Result, ...]) -> list[str]:
         """Bring delivered sequences into the script; return lines for the artist."""
         clip = self._clip(render=False)[0]
+        making.identity(self.node)  # which is no edit of the artist's
         with undo.one_step("Trackmatte results"):
             return results.deliver(self.node, clip, delivered)
 

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .trackmatte_client import Client, EngineDied, EngineError, engine
+from .trackmatte_client import Client, EngineDied, EngineError, engine, watch
 from .trackmatte_client.protocol import messages as m
 
 if TYPE_CHECKING:
@@ -94,11 +94,13 @@ class Pictures:
                 if wish is None:
                     self._thread = None
                     return
-            look = self._look(wish)
-            try:
-                self._post(lambda look=look: self._hand_over(look))  # type: ignore[misc]
-            except RuntimeError:  # the host is going
-                self.close()
+            self._show(self._look(wish))
+
+    def _show(self, look: Look) -> None:
+        try:
+            self._post(lambda: self._hand_over(look))
+        except RuntimeError:  # the host is going
+            self.close()
 
     def _hand_over(self, look: Look) -> None:
         if not self._closed:  # else: whoever asked may be gone by now
@@ -107,9 +109,13 @@ class Pictures:
     def _look(self, wish: Wish) -> Look:
         try:
             client = engine.find()
-            if client is None or not wish.shot:
+            if client is None:
+                process = engine.stuck()
+                return Look(wish, problem=engine.unanswered(process) if process else "")
+            if not wish.shot:
                 return Look(wish)
-            return self._fetch(client, self._named(client, wish.shot), wish)
+            with watch.Watch(client, lambda silent: self._quiet(wish, client, silent)):
+                return self._fetch(client, self._named(client, wish.shot), wish)
         except EngineDied:
             return Look(wish)
         except EngineError as e:
@@ -117,6 +123,11 @@ class Pictures:
             return Look(wish) if e.code == "not_found" else Look(wish, problem=e.message)
         except Exception as e:  # the panel must not wait for ever
             return Look(wish, problem=f"this should not happen ({e!r}): please report it")
+
+    def _quiet(self, wish: Wish, client: Client, silent: bool) -> None:
+        """Say that the engine does not answer; when it does again, its pictures come."""
+        if silent:
+            self._show(Look(wish, problem=engine.unanswered(client.address.pid)))
 
     def _named(self, client: Client, path: str) -> str:
         """Return what the engine calls a shot file, opened first where need be."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nuke
 
-from . import undo
+from . import reads, undo
 from .making import scope
 from .model import Clip, NodeError
 from .trackmatte_client import paths
@@ -21,7 +23,7 @@ PADDING = 4
 
 
 def planned(node: Any, folder: str, why: str) -> Clip:
-    """Return the clip that rendering a node's input makes; nothing is rendered.
+    """Return the clip that rendering a node's input makes; nothing is rendered, nor compared.
 
     Parameters
     ----------
@@ -29,13 +31,21 @@ def planned(node: Any, folder: str, why: str) -> Clip:
 
     Raises
     ------
-    NodeError : the input has no frames.
+    NodeError : the input has no frames, or proxy mode is on.
     """
+    if nuke.root()["proxy"].value():
+        raise NodeError("proxy mode is on: switch it off, so that the input is rendered at its full size")
     first, last = span(node)
     kept = _kept(node)
-    if kept is not None and kept["first"] <= first and last <= kept["last"]:
-        return Clip(kept["path"], kept["first"], kept["last"], 0, (why, "the rendered input is used"))
-    return Clip(_path(node, folder), first, last, 0, (why, "the input will be rendered first"))
+    # Asked several times a second while a panel is open: the ends stand for the rest.
+    if (
+        kept is not None
+        and kept[0].first <= first
+        and last <= kept[0].last
+        and _there(kept[0], (first, last))
+    ):
+        return replace(kept[0], notes=(why, "the rendered input is used"))
+    return Clip(_path(node, folder, ""), first, last, 0, (why, "the input will be rendered first"))
 
 
 def render(node: Any, folder: str, why: str) -> Clip:
@@ -47,11 +57,13 @@ def render(node: Any, folder: str, why: str) -> Clip:
     ------
     NodeError : it cannot be rendered, or the artist stopped it.
     """
-    if nuke.root()["proxy"].value():
-        raise NodeError("proxy mode is on: switch it off, so that the input is rendered at its full size")
-    clip = planned(node, folder, why)
-    if _there(clip, range(clip.first, clip.last + 1)):
+    clip, told = planned(node, folder, why), digest(node)
+    kept = _kept(node)
+    same = kept is not None and kept[1] == told and kept[0].path == clip.path
+    if same and _there(clip, range(clip.first, clip.last + 1)):
         return clip
+    # Another content has another name: a shot is about the very pixels it was begun on.
+    clip = Clip(_path(node, folder, told), *span(node), 0, (why, "the input was rendered for the engine"))
     place = Path(clip.path).parent
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -65,13 +77,9 @@ def render(node: Any, folder: str, why: str) -> Clip:
             raise NodeError(f"{node.input(0).name()} could not be rendered: {e}") from e
         finally:
             nuke.delete(write)
-        node["rendered"].setValue(
-            json.dumps(
-                {"path": clip.path, "first": clip.first, "last": clip.last, "hash": _hash(node)},
-                sort_keys=True,
-            )
-        )
-    return Clip(clip.path, clip.first, clip.last, 0, (why, "the input was rendered for the engine"))
+        said = {"path": clip.path, "first": clip.first, "last": clip.last, "hash": told}
+        node["rendered"].setValue(json.dumps(said, sort_keys=True))
+    return clip
 
 
 def span(node: Any) -> tuple[int, int]:
@@ -97,36 +105,51 @@ def _write(node: Any, clip: Clip) -> Any:
     write.setInput(0, node.input(0))
     write["channels"].setValue("rgb")
     write["create_directories"].setValue(True)
-    write["file"].setValue(clip.path)
+    write["file"].setValue(reads.literal(clip.path))
     write["file_type"].setValue("exr")  # half floats, ZIP: as it comes
     return write
 
 
-def _path(node: Any, folder: str) -> str:
+def _path(node: Any, folder: str, told: str) -> str:
     name = re.sub(r"\W+", "_", node.fullName())
-    # Another content has another name: a shot is about the very pixels it was begun on.
-    place = f"{folder.rstrip('/')}/trackmatte/{name}_input_{_hash(node)}"
+    place = "_".join(filter(None, (f"{folder.rstrip('/')}/trackmatte/{name}_input", told)))
     return f"{place}/{name}_input.{'#' * PADDING}.exr"
 
 
-def _hash(node: Any) -> str:
-    total = 0
-    for value in node.input(0).opHashes():
-        total = (total * 31 + int(value)) % (1 << 32)
-    return f"{total:08x}"
+def digest(node: Any) -> str:
+    """Return what changes whenever anything upstream is set otherwise, whatever the present frame is.
+
+    Nuke's own hashes are those of one frame: a Read's are others on the next.
+    """
+    found: dict[str, tuple[Any, list[list[str]]]] = {}
+    waiting = [node.input(0)]
+    while waiting:
+        at = waiting.pop()
+        if at == node or at.fullName() in found:
+            continue
+        inputs = [at.input(i) for i in range(at.inputs())]
+        inside = at.nodes() if hasattr(at, "nodes") else []
+        linked = at.dependencies(nuke.EXPRESSIONS)
+        below = [[n for n in group if n is not None] for group in (inputs, inside, linked)]
+        found[at.fullName()] = at, [[str(n.fullName()) for n in group] for group in below]
+        waiting += [n for group in below for n in group]
+    order = {name: i for i, name in enumerate(found)}  # another name is no other picture
+    said = [
+        f"{at.Class()} {[[order.get(name) for name in group] for group in below]} "
+        + at.writeKnobs(nuke.TO_SCRIPT | nuke.WRITE_NON_DEFAULT_ONLY)
+        for at, below in found.values()
+    ]
+    return hashlib.sha256("\n".join(said).encode("utf-8", "replace")).hexdigest()[:8]
 
 
-def _kept(node: Any) -> Any:
-    """Return what was rendered before, unless the input has changed or the files are gone."""
+def _kept(node: Any) -> tuple[Clip, str] | None:
+    """Return what was rendered last and from what; None = nothing."""
     try:
         found = json.loads(str(node["rendered"].value()) or "{}")
-    except ValueError:
+        clip = Clip(str(found["path"]), int(found["first"]), int(found["last"]))
+        return clip, str(found["hash"])
+    except (ValueError, KeyError, TypeError):
         return None
-    if node.input(0) is None or found.get("hash") != _hash(node):
-        return None
-    clip = Clip(str(found.get("path", "")), int(found.get("first", 0)), int(found.get("last", -1)))
-    # Asked several times a second while a panel is open: the ends stand for the rest.
-    return found if clip.first <= clip.last and _there(clip, {clip.first, clip.last}) else None
 
 
 def _there(clip: Clip, numbers: Iterable[int]) -> bool:

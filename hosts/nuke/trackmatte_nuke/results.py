@@ -88,7 +88,8 @@ def put_read(node: Any, clip: Clip, result: Result) -> tuple[Any, list[str]]:
     if read is None:
         read = Maker(node).node("Read", role, f"{node.name()}_{result.preset}_{'_'.join(result.objects)}")
         read["label"].setValue(f"{result.preset}: {', '.join(result.objects)}")
-    read["file"].setValue(re.sub("#+", f"%0{result.padding}d", result.target.replace("\\", "/"), count=1))
+    files = re.sub("#+", f"%0{result.padding}d", result.target.replace("\\", "/"), count=1)
+    read["file"].setValue(reads.literal(files))
     for first in ("first", "origfirst"):
         read[first].setValue(result.first)
     for last in ("last", "origlast"):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import nuke
 
-from . import knobs, reads, results, setups, undo
+from . import knobs, reads, rendering, results, setups, undo
 from . import node as nodes
 from .model import Box, Clip, NodeError, Point, Result
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 KNOBS = {
     "Read": (
         "file", "first", "last", "origfirst", "origlast", "origset", "before", "after", "frame_mode", "frame",
-        "raw", "colorspace", "label", "disable",
+        "raw", "colorspace", "label", "disable", "format",
     ),
     "Write": ("channels", "file", "file_type", "create_directories"),
     "Copy": ("from0", "to0", "from1", "to1", "from2", "to2", "from3", "to3", "bbox"),
@@ -41,6 +41,7 @@ KNOBS = {
     "Expression": ("expr0", "expr1", "expr2", "expr3"),
     "AddChannels": ("channels", "color"),
     "TimeOffset": ("time_offset",),
+    "FrameRange": ("first_frame", "last_frame"),
     "Dot": (),
     "BackdropNode": ("bdwidth", "bdheight", "label", "tile_color"),
 }  # fmt: skip
@@ -130,6 +131,9 @@ class Bench:
             ("'offset' moves the clip later", lambda: self.timing("offset", "100", 1101)),
             ("'expression' adds to the timeline's frame", lambda: self.timing("expression", "frame+1000", 1)),
             ("TimeOffset moves the clip later", self.later),
+            ("FrameRange sets in and out", self.limited),
+            ("a folder with brackets in its name is read", self.bracketed),
+            ("what is upstream is told by its knobs, on any frame", self.told_apart),
             ("points come back as they were set", self.points),
             ("boxes come back as they were set", self.boxes),
             ("results are read in", self.delivered),
@@ -176,6 +180,44 @@ class Bench:
         finally:
             self.node.setInput(0, self.plate)
             nuke.delete(offset)
+
+    def limited(self) -> None:
+        """A FrameRange lets two frames through."""
+        limit = nuke.nodes.FrameRange()
+        limit.setInput(0, self.plate)
+        limit["first_frame"].setValue(1002)
+        limit["last_frame"].setValue(2000)
+        self.node.setInput(0, limit)
+        try:
+            _same(reads.find(self.node).shown, (1002, 1003))
+        finally:
+            self.node.setInput(0, self.plate)
+            nuke.delete(limit)
+
+    def bracketed(self) -> None:
+        """Brackets are no expressions where they are marked as text."""
+        folder = Path(self.folder, "[a] b")
+        folder.mkdir()
+        tiny_exr(str(folder / "x.1002.exr"), {"R": 0.75})
+        read = nuke.nodes.Read()
+        try:
+            read["file"].setValue(reads.literal(f"{folder.as_posix()}/x.%04d.exr"))
+            for name, value in (("first", 1002), ("origfirst", 1002), ("last", 1002), ("origlast", 1002)):
+                read[name].setValue(value)
+            _near(self.value(read, "rgba.red"), 0.75)
+        finally:
+            nuke.delete(read)
+
+    def told_apart(self) -> None:
+        """The same on two frames, another when a knob is set otherwise."""
+        nuke.frame(1001)
+        first = rendering.digest(self.node)
+        nuke.frame(1002)
+        _same(rendering.digest(self.node), first)
+        self.plate["raw"].setValue(True)
+        changed = rendering.digest(self.node)
+        self.plate["raw"].setValue(False)
+        _same((changed != first, rendering.digest(self.node)), (True, first))
 
     def points(self) -> None:
         """Two frames of a point, one of them background, one taken back."""

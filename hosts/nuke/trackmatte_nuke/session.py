@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .model import Node, NodeError, NodeState
+from .trackmatte_client import engine
 from .work import Outcome, Progress, Request, Work, gathered
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .trackmatte_client.protocol import messages as m
 
 LABELS = {"track": "Track", "matte": "Matte", "places": "Doubtful frames"}
+SILENT = "the engine does not answer"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Status:
         if not self.doing:
             return self.lines[0] if self.lines else ""
         said = f"{LABELS[self.doing]}: {self.progress.text}"
+        if self.progress.silent:
+            return f"{LABELS[self.doing]}: {SILENT}"
         if self.stopping:
             return f"{LABELS[self.doing]}: stopping after the frame in hand"
         return ", ".join([said, *pace(self.progress)])
@@ -80,10 +84,17 @@ class Session:
         return self._begin("places")
 
     def stop(self) -> None:
-        """Stop after the frame in hand; what is finished stays."""
-        if self._work is not None:
-            self._work.stop()
+        """Stop after the frame in hand, or give an engine up that does not answer; what is finished stays."""
+        work = self._work
+        if work is None:
+            return
+        work.stop()
+        if not work.progress.silent:
             self._set(replace(self.status, stopping=True))
+            return
+        self._work = None  # its thread ends when the engine answers, or its patience does
+        label = LABELS[work.request.doing]
+        self._set(Status(lines=(f"{label} given up: {engine.unanswered(work.process)}",), bad=True))
 
     def close(self) -> None:
         """Stop for good and say nothing more; the thread ends by itself."""

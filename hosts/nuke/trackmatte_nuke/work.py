@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .model import Clip, NodeState, Result
-from .trackmatte_client import Client, EngineDied, EngineError, connect, paths, shots, sync
+from .trackmatte_client import Client, EngineDied, EngineError, connect, paths, shots, sync, watch
 from .trackmatte_client.protocol import messages as m
 from .trackmatte_client.protocol.events import NoteEvent, ProgressEvent, WrittenEvent
 
@@ -45,6 +45,8 @@ class Progress:
     fps: float = 0.0
     eta: float = 0.0
     """Seconds to go in this stage; 0 = not known."""
+    silent: bool = False
+    """Whether the engine is there and does not answer."""
 
 
 @dataclass
@@ -74,6 +76,8 @@ class Work:
         self.request, self.outcome, self.progress = request, Outcome(), Progress()
         self.finished = False
         """Whether nothing more will come."""
+        self.process = 0
+        """The engine's process; 0 = none is found yet."""
         self._news, self._wanted = news, wanted
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"trackmatte {request.doing}", daemon=True)
@@ -111,8 +115,10 @@ class Work:
             notes = len(self.outcome.notes)
             self._say("looking for the engine" if not restarts else "the engine died: starting it again", 0.0)
             client = connect.connect(self.request.node.settings.engine)
+            self.process = client.address.pid
             try:
-                return self._do(client)
+                with watch.Watch(client, self._quiet):
+                    return self._do(client)
             except EngineDied:
                 if self._stopped() or restarts == RESTARTS:
                     raise
@@ -146,11 +152,13 @@ class Work:
         node, outcome = self.request.node, self.outcome
         settings = node.settings
         self._say("opening the clip", 0.0)
-        like = m.CreateShot("", clip.path, tracker=settings.tracker, refiner=settings.refiner)
+        like = m.CreateShot(
+            "", clip.path, tracker=settings.tracker, refiner=settings.refiner, grid=clip.rate or None
+        )
         shot = shots.opened(
             client, settings.shot, like, settings.folder, outcome.notes, taken=self.request.taken
         )
-        outcome.notes += [*clip.notes, *shot.clip.notes]
+        outcome.notes += [*clip.notes, *shot.clip.notes, *counted(clip, shot.clip)]
         span = in_and_out(node, clip, shot.clip)
         if tuple(shot.range) != span:
             whole = span == (shot.clip.first, shot.clip.last)
@@ -192,6 +200,10 @@ class Work:
         path = forward(shot.path) if shot is not None else ""
         return Result(preset, event.objects, target, event.padding, event.frames, path)
 
+    def _quiet(self, silent: bool) -> None:
+        """Take the watch's word, on its thread."""
+        self._tell(dataclasses.replace(self.progress, silent=silent))
+
     def _stopped(self) -> bool:
         return self._stop.is_set() or not self._wanted()
 
@@ -210,6 +222,16 @@ def gathered(node: NodeState) -> dict[sync.Key, m.Prompt]:
     items = [sync.Item(p.object, p.frame, "POINT", point=(p.x, p.y, int(p.subject))) for p in node.points]
     items += [sync.Item(b.object, b.frame, "BOX", box=(b.left, b.top, b.right, b.bottom)) for b in node.boxes]
     return sync.gather(items)
+
+
+def counted(clip: Clip, facts: m.ClipFacts) -> list[str]:
+    """Return a sentence where host and engine count a movie's frames differently by more than one."""
+    if not clip.count or abs(clip.count - facts.length) <= 1:
+        return []
+    return [
+        f"Nuke counts {clip.count} frames in {clip.path} and the engine {facts.length}: if the matte is not "
+        "on time, set source to render"
+    ]
 
 
 def in_and_out(node: NodeState, clip: Clip, facts: m.ClipFacts) -> tuple[int, int]:

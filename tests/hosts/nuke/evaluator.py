@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -80,6 +81,9 @@ class _Run:
             shown = read(item, held)
             return Picture(shown.size)
         return read(item, held)
+
+    def _FrameRange(self, item: nk.Item, frame: int) -> Picture:
+        return self.at(item.inputs[0], frame)
 
     def _Dot(self, item: nk.Item, frame: int) -> Picture:
         return self.at(item.inputs[0], frame)
@@ -208,7 +212,8 @@ def file_number(item: nk.Item, frame: int) -> int:
 
 def read(item: nk.Item, number: int) -> Picture:
     """Return a Read's file, in linear light unless it is raw."""
-    text = re.sub(r"%0?(\d*)d", lambda m: str(number).zfill(int(m[1] or 1)), item.knobs["file"])
+    file = unmarked(item.knobs["file"])
+    text = re.sub(r"%0?(\d*)d", lambda m: str(number).zfill(int(m[1] or 1)), file)
     path = Path(re.sub("#+", lambda m: str(number).zfill(len(m[0])), text))
     space = item.knobs.get("colorspace", "default")
     if path.suffix in (".mp4", ".mov", ".mkv"):
@@ -233,6 +238,11 @@ def read(item: nk.Item, number: int) -> Picture:
     return Picture(planes[next(iter(planes))].shape, planes)
 
 
+def unmarked(text: str) -> str:
+    """Return a text in which brackets are marked as such as what it stands for."""
+    return re.sub(r"\\([\[\]])", r"\1", text)
+
+
 def light(code: Plane) -> Plane:
     """Return sRGB code values as linear light."""
     low = code <= 0.04045
@@ -243,12 +253,25 @@ def _unknown(space: str) -> bool:
     raise Unknown(f"the colour space {space}")
 
 
-def _movie(path: Path, index: int) -> NDArray[np.float32]:
+def rate(path: Path) -> Fraction:
+    """Return the rate by which a movie's frames are taken to be counted: that of its shortest step."""
     with av.open(str(path)) as movie:
-        for i, shown in enumerate(movie.decode(video=0)):
-            if i == index:
-                return shown.to_ndarray(format="rgb24").astype(np.float32) / 255
-    raise Unknown(f"{path} has no frame {index}")
+        found = movie.streams.video[0].base_rate
+        assert found is not None
+        return found
+
+
+def _movie(path: Path, index: int) -> NDArray[np.float32]:
+    """Return the picture that is shown at a time of the movie's rate: the last that has begun by then."""
+    last, wanted = None, index / rate(path)
+    with av.open(str(path)) as movie:
+        for shown in movie.decode(video=0):
+            if shown.time is not None and shown.time > wanted + 1e-3:
+                break
+            last = shown
+    if last is None:
+        raise Unknown(f"{path} has no frame {index}")
+    return last.to_ndarray(format="rgb24").astype(np.float32) / 255
 
 
 def _channels(item: nk.Item, b: Picture, usual: str) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Pictures of the panel: python -m tests.hosts.nuke.pictures FOLDER [--docs]
 
 With --docs nuke-panel.png: a real shot, tracked and matted by the real engine, for docs/images; without it
-every state on a small clip, narrow and wide, to be looked at. QT_SCALE_FACTOR=2 is a screen of twice the
-density.
+every state on a small clip, from the least width on, to be looked at. QT_SCALE_FACTOR=2 is a screen of
+twice the density.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.disc import write_frames
 from tests.hosts.nuke import engines
 from tests.hosts.nuke.double import ROOT, MainThread, Node, node_state, part
 
-NARROW, WIDE = (280, 620), (560, 760)
+SIZES = {"least": (240, 560), "dock": (320, 620), "wide": (560, 760)}
 Box = tuple[float, float, float, float]
 
 
@@ -130,11 +130,11 @@ def finish(panel: Any) -> None:
 
 
 def reviewed(folder: Path) -> None:
-    """Save every state at both sizes."""
+    """Save every state at every size."""
     host = Host()
     with tempfile.TemporaryDirectory() as place, engines.installed(Path(place), sleep=0.2):
         clip = str(write_frames(Path(place) / "Füchsin_im_Wald_v0042_grade_final", 12, (320, 180)))
-        for label, size in (("narrow", NARROW), ("wide", WIDE)):
+        for label, size in SIZES.items():
             states(host, clip, Path(place) / label, size, folder / label)
 
 
@@ -161,6 +161,9 @@ def states(host: Host, clip: str, place: Path, size: tuple[int, int], folder: Pa
     session.track()
     host.pump(lambda: (session.status.progress.frame or 0) > 1005)
     shoot(panel, folder, "3-running")
+    silent = replace(session.status, progress=replace(session.status.progress, silent=True))
+    panel.running.show_status(silent, able=True)
+    shoot(panel, folder, "3-silent")
     host.pump(lambda: not session.busy)
     session.matte()
     host.pump(lambda: not session.busy)

@@ -18,7 +18,9 @@ def write(script: str, name: str, frame: int) -> None:
     item = graph.nodes[name]
     if (item.knobs.get("file_type"), item.knobs.get("channels", "rgb")) != ("exr", "rgb"):
         raise evaluator.Unknown(f"a Write of {item.knobs}")
-    text = re.sub(r"%0?(\d*)d", lambda m: str(frame).zfill(int(m[1] or 1)), item.knobs["file"])
+    text = re.sub(
+        r"%0?(\d*)d", lambda m: str(frame).zfill(int(m[1] or 1)), evaluator.unmarked(item.knobs["file"])
+    )
     path = Path(re.sub("#+", lambda m: str(frame).zfill(len(m[0])), text))
     if not path.parent.is_dir() and item.knobs.get("create_directories") != "true":
         raise RuntimeError(f"Write failed: {path}: no such folder")

@@ -125,9 +125,16 @@ def test_what_cannot_be_followed_is_rendered_once(running: Nuke, plate: Plate, t
     shown = oiio.ImageInput.open(clip.path.replace("####", "1003")).read_image(0, 0, 0, 3, oiio.FLOAT)
     graph = nk.parse(fake_nuke.script.write(running.nuke.root()))
     np.testing.assert_allclose(shown, evaluator.evaluate(graph, "Read1", 1003).rgb(), atol=1e-3)
+    running.nuke.frame(1003)  # which changes every hash of one frame that Nuke has
     at.ready()
     assert len(running.state.executed) == 1
     assert at.read().clip.notes == ("the node says so", "the rendered input is used")
+    assert at.read().clip.path == clip.path
+    read["label"].setValue("")
+    moved.setName("Later")
+    moved.setXYpos(7, 7)
+    at.ready()
+    assert len(running.state.executed) == 1, "names and places change no picture"
     # A change upstream is another clip: a shot is about the pixels that it was begun on.
     moved["time_offset"].setValue(1)
     assert at.ready().clip.path != clip.path
@@ -188,6 +195,41 @@ def test_a_read_whose_timing_nuke_sees_otherwise_is_not_trusted(
     read["frame"].setValue("frame*2")
     with pytest.raises(reads.NotFollowed, match="has the timing 'frame\\*2'"):
         reads.timeline_offset(read)
+
+
+def test_a_long_chain_is_told_apart_from_another(running: Nuke, plate: Plate) -> None:
+    """Deeper than Python's own stack; groups count with what is in them."""
+    nuke, digest = running.nuke, running.module("rendering").digest
+    chain = [running.read(plate(), 1001, 1004), *(nuke.nodes.Multiply() for _ in range(1100))]
+    for i in range(1100, 0, -1):  # from its end: the fake looks for circles upstream
+        chain[i].setInput(0, chain[i - 1])
+    group = nuke.nodes.Group()
+    with group:
+        inner = nuke.nodes.Grade()
+    group.setInput(0, chain[-1])
+    node = running.node(group)
+    seen = {digest(node)}
+    chain[700]["value"].setValue(0.5)
+    seen.add(digest(node))
+    inner["multiply"].setValue(2.0)
+    seen.add(digest(node))
+    nuke.frame(77)
+    assert digest(node) in seen
+    assert len(seen) == 3
+
+
+def test_without_qt_there_is_a_sentence_and_a_node_that_works(
+    running: Nuke, plate: Plate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PySide6", "PySide2"):
+        monkeypatch.setitem(sys.modules, name, None)
+    node = running.node(running.read(plate(), 1001, 1004))
+    node["panel"].execute()
+    (said,) = running.state.messages
+    assert said.startswith("the panel needs the PySide that Nuke brings: ")
+    assert running.state.opened == []
+    node["add_point"].execute()
+    assert len(running.of(node).read().points) == 1
 
 
 def test_the_panel_shows_the_node_it_was_asked_for(

@@ -46,6 +46,17 @@ def test_in_and_out_beyond_the_clip_are_refused() -> None:
         part("work").in_and_out(state, state.clip, facts)
 
 
+@pytest.mark.parametrize(("count", "said"), [(0, 0), (48, 0), (47, 0), (49, 0), (46, 1), (100, 1)])
+def test_frames_that_host_and_engine_count_otherwise_are_told(count: int, said: int) -> None:
+    clip = part("model").Clip("/p/a.mov", 0, 47, 1, rate="24", count=count)
+    lines = part("work").counted(clip, facts)
+    assert len(lines) == said
+    for line in lines:
+        assert line.startswith(
+            f"Nuke counts {count} frames in /p/a.mov and the engine 48: if the matte is not"
+        )
+
+
 def test_points_and_boxes_become_prompts() -> None:
     model = part("model")
     points = (

@@ -107,6 +107,34 @@ print(sys.version_info[:2])
     assert (done.stdout.strip(), done.stderr) == ("(3, 9)", "")
 
 
+@pytest.mark.parametrize(
+    ("loaded", "there", "taken"),
+    [
+        (["PySide2"], ["PySide2", "PySide6"], "PySide2"),
+        (["PySide6"], ["PySide2", "PySide6"], "PySide6"),
+        ([], ["PySide2", "PySide6"], "PySide6"),
+        ([], ["PySide2"], "PySide2"),
+    ],
+)
+def test_the_qt_that_the_host_has_loaded_is_taken(
+    loaded: list[str], there: list[str], taken: str, tmp_path: Path
+) -> None:
+    for name in there:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(
+            "class QtCore:\n    Qt = None\nQtGui = QtWidgets = QtCore\n"
+        )
+    source = HOST / "trackmatte_nuke" / "panel" / "qt.py"
+    head = source.read_text(encoding="utf-8").partition("Qt = QtCore.Qt")[0]
+    code = f"import sys; sys.path[:] = [{str(tmp_path)!r}, *sys.path]\n"
+    code += "".join(f"import {name}\n" for name in loaded)
+    (tmp_path / "run.py").write_text(head.replace("import sys", code, 1) + "\nprint(QtCore.__module__)\n")
+    done = subprocess.run(
+        [sys.executable, "-S", tmp_path / "run.py"], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.stderr) == (taken, "")
+
+
 def test_types_are_held_to_nukes_own(folder: Path, tmp_path: Path) -> None:
     def checked(*what: str) -> str:
         words = [

@@ -350,6 +350,18 @@ def _scrolled(child: QtWidgets.QWidget) -> bool:
     return isinstance(child, QtWidgets.QScrollBar) or child.objectName().startswith("qt_scrollarea")
 
 
+def test_an_engine_that_does_not_answer_is_seen(panel: Any) -> None:
+    session_, work, running = part("session"), part("work"), panel.running
+    progress = work.Progress("tracking 3/6", 0.4, 1003, 2.0, 9.0)
+    running.show_status(session_.Status("track", replace(progress, silent=True), stopping=True), able=True)
+    assert running.words.text() == "Track: the engine does not answer. It may come back; Stop gives it up."
+    assert not running.text.isVisible()
+    assert running.buttons[2].isEnabled()
+    running.show_status(session_.Status("track", progress), able=True)
+    assert running.text.isVisible()
+    assert running.words.text() == ""
+
+
 def old_python() -> Path | None:
     """Return a Python with PySide2: `$TRACKMATTE_PYSIDE2`, or the one that scripts/test-hosts made."""
     cache = Path(os.environ.get("TRACKMATTE_HOSTS", Path.home() / ".cache" / "trackmatte-hosts"))

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 from scipy import ndimage
 
 from tests.disc import alpha_at, plate_at, write_frames
 from tests.hosts.nuke import engines, evaluator, fake_nuke, nk
 from tests.hosts.nuke.conftest import Nuke, starting
+from trackmatte.cli import main
 from trackmatte_client import engine as client_engine
 from trackmatte_client import find_or_start
+from trackmatte_client.protocol import messages
 
 FRAMES, SIZE = 5, (160, 96)
 
@@ -140,6 +145,104 @@ def test_an_input_without_a_read_is_rendered_and_tracked(folder: Path, tmp_path:
     assert np.abs(result["rgba.alpha"] - truth).mean() < 0.01
     core = ndimage.binary_erosion(truth == 1, iterations=2)
     np.testing.assert_allclose(result.rgb()[core], half[core], atol=2e-3)
+
+
+CUT = (0.175, 0.15, 0.625, 0.775)
+"""Around the sample's subject: whole pixels of its 640x360."""
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_real_clip_has_the_command_lines_pixels(folder: Path, tmp_path: Path) -> None:
+    plate = Path(__file__).parents[3] / "sample_clips" / "furball" / "plate.mp4"
+    with starting(folder) as running:
+        # As Nuke has it: a movie begins with 1; here it is on the timeline from 101 on.
+        read = running.read(str(plate), 1, 48, frame_mode="start at", frame="101", origset=True)
+        node = running.node(read)
+        for name, value in (
+            ("folder", str(tmp_path / "work")), ("tracker", "flow"), ("refiner", "closed_form"),
+            ("use_range", True), ("first", 103), ("last", 105),
+        ):  # fmt: skip
+            node[name].setValue(value)
+        running.nuke.frame(103)
+        node["add_box"].execute()
+        left, top, right, bottom = CUT
+        for i, place in enumerate((left * 640, 360 - bottom * 360, right * 640, 360 - top * 360)):
+            node["box1"].setValueAt(float(round(place)), 103, i)
+        at, m = running.of(node), running.module("model")
+        at.set_point(m.Point("", "subject", 2, 0.45, 0.2, subject=False))
+        node["matte"].execute()
+        said = finish(running, node)
+        assert "Trackmatte_matte_subject: frame 103 of the timeline shows file 2" in said
+        assert not [s for s in said if "grid" in s], "its rate does not vary"
+        alpha = shown(running, "Trackmatte_alpha", 104)["rgba.alpha"]
+        pattern = Path(running.nuke.toNode("Trackmatte_matte_subject")["file"].value())
+    out = tmp_path / "cli"
+    words = ["--tracker", "flow", "--refiner", "closed_form", "--range", "2-4", "--point", "0.45,0.2,-"]
+    box = ",".join(map(str, CUT))
+    assert main(["matte", str(plate), "--box", box, *words, "--out", str(out), "--quiet"]) == 0
+    theirs = sorted(out.glob("*.exr"))
+    assert len(theirs) == 3
+    for number, file in zip(range(2, 5), theirs, strict=True):
+        ours = pixels(Path(str(pattern).replace("%04d", f"{number:04d}")))
+        assert ours.shape == (360, 640, 4)
+        np.testing.assert_array_equal(ours, pixels(file))
+    np.testing.assert_array_equal(alpha, pixels(theirs[1])[..., 3])
+    assert 0.02 < alpha.mean() < 0.5
+
+
+def pixels(path: Path) -> np.ndarray:
+    """Return a file as it is."""
+    image = oiio.ImageInput.open(str(path))
+    assert image is not None, path
+    return np.asarray(image.read_image(0, 0, 0, image.spec().nchannels, oiio.FLOAT))
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_movie_whose_rate_varies_is_on_time(folder: Path, tmp_path: Path) -> None:
+    """Nuke shows a movie at a constant rate: what lasts longer is several of its frames."""
+    stored = [0, 1, 2, 5, 6, 9, 10, 11]
+    movie = uneven(tmp_path / "uneven.mp4", stored)
+    with starting(folder) as running:
+        node = running.node(running.read(str(movie), 1, 12, origset=True))
+        node["folder"].setValue(str(tmp_path / "work"))
+        clip = running.of(node).read().clip
+        assert (clip.rate, clip.count, clip.first, clip.last) == ("25", 12, 0, 11)
+        truth = alpha_at(0, SIZE)
+        y, x = np.nonzero(truth > 0.02)
+        h, w = truth.shape
+        m = running.module("model")
+        box = m.Box("", "subject", 0, x.min() / w, y.min() / h, x.max() / w, y.max() / h)
+        running.of(node).set_box(box)
+        node["matte"].execute()
+        said = finish(running, node)
+        assert [s for s in said if "grid of 25 fps: 4 of its 12 frames repeat" in s], said
+        assert not [s for s in said if "Nuke counts" in s]
+        for frame in range(1, 13):
+            moment = max(t for t in stored if t <= frame - 1)
+            plate = shown(running, "Trackmatte_alpha", frame)
+            assert np.abs(plate["rgba.alpha"] - alpha_at(moment, SIZE)).mean() < 0.01, frame
+            other = alpha_at(moment + 3, SIZE)
+            assert np.abs(plate["rgba.alpha"] - other).mean() > 0.015, "the control: three frames late"
+        # A shot of this movie's stored frames counts otherwise: it is not used for the node.
+        client = find_or_start()
+        stale = client.create_shot(messages.CreateShot(str(tmp_path / "stored.shot.json"), str(movie)))
+        node["shot"].setValue(stale.path)
+        node["track"].execute()
+        assert [s for s in finish(running, node) if "counts other frames of its movie than a host at 25" in s]
+        assert node["shot"].value() != stale.path
+
+
+def uneven(path: Path, times: list[int]) -> Path:
+    """Encode the disc's frames, each shown from its own time on, in 25ths of a second."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25, options={"crf": "12", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = (*SIZE, "yuv420p")
+        for t in times:
+            picture = av.VideoFrame.from_ndarray(plate_at(t, SIZE), format="rgb24")
+            picture.pts, picture.time_base = t, Fraction(1, 25)
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+    return path
 
 
 @pytest.mark.usefixtures("engine")

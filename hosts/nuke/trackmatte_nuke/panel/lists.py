@@ -49,8 +49,8 @@ class Points(QtWidgets.QWidget):
         add = button("New object…", "Another subject with a matte of its own", self._do_name)
         row = QtWidgets.QHBoxLayout()
         row.setSpacing(4)
-        for each in (add, self._flip, self._remove):
-            row.addWidget(each)
+        for each, share in ((add, 3), (self._flip, 2), (self._remove, 2)):
+            row.addWidget(each, share)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.setSpacing(4)

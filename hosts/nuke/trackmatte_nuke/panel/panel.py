@@ -59,6 +59,7 @@ class Panel(QtWidgets.QWidget):
         self.empty = QtWidgets.QLabel(NO_NODE)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty.setWordWrap(True)
+        self.empty.setMargin(12)
         self.name, self.clip = Line(), Line()
         font = self.name.font()
         font.setBold(True)

@@ -1,13 +1,19 @@
-"""Qt as the host brings it: PySide6 in Nuke 16 and later, PySide2 before; nothing newer than Qt 5.12."""
+"""Qt as the host brings it: PySide6 in Nuke 16 and later, PySide2 before; nothing newer than Qt 5.12.
+
+What the host has imported is taken: another Qt in the same program, left by pip on PYTHONPATH, ends it.
+"""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Callable
 
     from PySide6 import QtCore, QtGui, QtWidgets
+elif "PySide2" in sys.modules and "PySide6" not in sys.modules:
+    from PySide2 import QtCore, QtGui, QtWidgets
 else:
     try:
         from PySide6 import QtCore, QtGui, QtWidgets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..session import LABELS, pace
+from ..session import LABELS, SILENT, pace
 from .qt import BAD, GOOD, Line, Qt, QtCore, QtWidgets, Words, button
 
 if TYPE_CHECKING:
@@ -65,15 +65,17 @@ class Running(QtWidgets.QWidget):
         runs = bool(status.doing)
         for each in (*self.buttons[:2], self.ways):
             each.setEnabled(able and not runs)
-        self.buttons[2].setEnabled(runs and not status.stopping)
+        self.buttons[2].setEnabled(runs and (not status.stopping or status.progress.silent))
         progress = status.progress
         waits = runs and not progress.part
         self.bar.setRange(0, 0 if waits else 1000)
         self.bar.setValue(round(progress.part * 1000))
         for part in (self.bar, self.text, self.pace):
-            part.setVisible(runs)
+            part.setVisible(runs and (part is self.bar or not progress.silent))
         label = LABELS.get(status.doing, "")
         self.text.say(f"{label}: {'stopping' if status.stopping else progress.text}")
         self.pace.say(", ".join(pace(progress)) or " ")
-        shown = "" if runs else "\n".join(status.lines)
-        self.words.say(shown, BAD if status.bad else GOOD)
+        if progress.silent:
+            self.words.say(f"{label}: {SILENT}. It may come back; Stop gives it up.", BAD)
+        else:
+            self.words.say("" if runs else "\n".join(status.lines), BAD if status.bad else GOOD)

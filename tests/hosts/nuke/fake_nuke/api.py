@@ -231,7 +231,8 @@ def module(*, gui: bool, version: str = "14.0v5") -> types.ModuleType:
         setattr(made, name, getattr(k, name))
     made.__dict__.update(
         Undo=Undo, CancelledError=CancelledError, nodes=Constructors(), GUI=gui,
-        STARTLINE=k.STARTLINE, INVISIBLE=k.INVISIBLE,
+        STARTLINE=k.STARTLINE, INVISIBLE=k.INVISIBLE, TO_SCRIPT=k.TO_SCRIPT, EXPRESSIONS=k.EXPRESSIONS,
+        WRITE_NON_DEFAULT_ONLY=k.WRITE_NON_DEFAULT_ONLY,
         NUKE_VERSION_STRING=version, NUKE_VERSION_MAJOR=int(version.split(".", maxsplit=1)[0]),
     )  # fmt: skip
     return made

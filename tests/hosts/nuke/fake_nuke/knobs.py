@@ -9,6 +9,7 @@ from . import curves, main_thread, tcl
 from .state import state
 
 STARTLINE, INVISIBLE = 0x1000, 0x2000  # other numbers than Nuke's, which are not documented
+TO_SCRIPT, WRITE_NON_DEFAULT_ONLY, EXPRESSIONS = 1, 2, 4
 KNOWN_FLAGS = (STARTLINE, INVISIBLE)
 
 
@@ -109,15 +110,18 @@ class File_Knob(String_Knob):
     number = 2
 
     def _check(self, value: Any) -> Any:
-        if "\\" in super()._check(value):
+        if re.search(r"\\(?![\[\]])", super()._check(value)):
             raise ValueError(f"{self._name}: Nuke's paths have / on every system: {value}")
         return value
 
+    def evaluate(self) -> str:
+        """Return what it means on the present frame: no more than its expressions in the fake."""
+        if "%" in self._value or "#" in self._value:
+            raise NotImplementedError
+        return state().tcl(str(self.value()))
+
     def getEvaluatedValue(self) -> str:
-        value = str(self.value())
-        if "[" in value:
-            return state().tcl(value)
-        return value
+        return state().tcl(str(self.value()))
 
 
 class Colorspace_Knob(String_Knob):
@@ -186,7 +190,9 @@ class Channel_Knob(Knob):
 
 class Format_Knob(Knob):
     def value(self) -> Any:
-        return self._node.format()
+        from . import media
+
+        return media.format_of(self._node)
 
     def written(self) -> str | None:
         return None

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import OpenImageIO as oiio
 
+from tests.hosts.nuke import evaluator
+
+MOVIES = (".mov", ".mp4", ".mkv")
 NAMES = {"R": "red", "G": "green", "B": "blue", "A": "alpha", "Y": "red"}
 
 
@@ -30,6 +34,9 @@ class Format:
     def pixelAspect(self) -> float:
         return self._aspect
 
+    def halved(self) -> Format:
+        return Format(self._width // 2, self._height // 2, self._aspect)
+
 
 def path_of(read: Any, number: int) -> Path:
     """Return the file of a number."""
@@ -47,13 +54,22 @@ def format_of(node: Any) -> Format:
     """Return a node's format: a Read's is its file's, others have their input's or the script's."""
     if node.kind.name == "Read" and first_file(node).is_file():
         found = first_file(node)
-        if found.suffix.lower() in (".mov", ".mp4", ".mkv"):
+        if found.suffix.lower() in MOVIES:
             with av.open(str(found)) as movie:
                 return Format(movie.streams.video[0].width, movie.streams.video[0].height)
         spec = oiio.ImageInput.open(str(found)).spec()
         return Format(spec.full_width, spec.full_height, spec.get_float_attribute("PixelAspectRatio", 1.0))
     below = next((w for w in node.wires if w is not None), None)
     return format_of(below) if below is not None else Format(640, 480)
+
+
+def metadata_of(node: Any, key: str) -> Any:
+    """Return a value of a node's metadata; a movie has the rate by which its frames are counted."""
+    if node.kind.name == "Read" and key == "input/frame_rate":
+        path = first_file(node)
+        if path.suffix.lower() in MOVIES and path.is_file():
+            return float(np.float32(evaluator.rate(path)))  # of 32 bits: what public scripts show
+    return None
 
 
 def span_of(node: Any) -> tuple[int, int]:
@@ -70,6 +86,8 @@ def span_of(node: Any) -> tuple[int, int]:
         moved = int(node["time_offset"].value())
         first, last = span_of(node.wires[0])
         return first + moved, last + moved
+    if node.kind.name == "FrameRange":
+        return int(node["first_frame"].value()), int(node["last_frame"].value())
     below = next((w for w in node.wires if w is not None), None)
     return span_of(below) if below is not None else (1, 1)
 

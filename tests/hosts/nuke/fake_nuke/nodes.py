@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any
 
@@ -71,7 +70,7 @@ class Node:
 
     def setName(self, name: str, uncollide: bool = True, updateExpressions: bool = False) -> None:
         self._here()
-        if not re.match(r"^[A-Za-z_]\w*$", name):
+        if not re.match(r"^[A-Za-z_]\w*$", name, re.ASCII):
             raise ValueError(f"{name!r} is no name for a node")
         if not uncollide or updateExpressions:
             raise NotImplementedError
@@ -144,18 +143,32 @@ class Node:
                 raise TypeError(f"{name} is a whole number, not {v!r}")
             self[name].setValue(v)
 
-    def opHashes(self) -> list[int]:
+    def writeKnobs(self, flags: int = 0) -> str:
+        """Return the knobs as a script has them; never those that say what it is called and where it lies."""
         self._here()
-        place = ("name", "xpos", "ypos", "label", "selected")
-        told = [f"{n}={k.written()}" for n, k in sorted(self.knob_table.items()) if n not in place]
-        below = [h for w in self.wires if w is not None for h in w.opHashes()]
-        digest = hashlib.sha256(repr((self.kind.name, told, below)).encode()).digest()
-        return [int.from_bytes(digest[:8], "big")]
+        if flags != k.TO_SCRIPT | k.WRITE_NON_DEFAULT_ONLY:
+            raise NotImplementedError
+        hidden = ("name", "xpos", "ypos", "selected")
+        said = {n: knob.written() for n, knob in self.knob_table.items() if n not in hidden}
+        return " ".join(f"{n} {v}" for n, v in said.items() if v is not None)
+
+    def dependencies(self, mask: int) -> list[Node]:
+        """Return what its expressions refer to, which are none in the fake."""
+        self._here()
+        if mask != k.EXPRESSIONS:
+            raise NotImplementedError
+        return []
+
+    def metadata(self, key: str) -> Any:
+        """Return a value of the pictures' metadata on the present frame; None = there is none."""
+        self._here()
+        return media.metadata_of(self, key)
 
     def format(self) -> media.Format:
-        """Return the size of the picture."""
+        """Return the size of the picture: in proxy mode the smaller one that Nuke works in."""
         self._here()
-        return media.format_of(self)
+        whole = media.format_of(self)
+        return whole.halved() if state().root["proxy"].value() else whole
 
     def firstFrame(self) -> int:
         self._here()

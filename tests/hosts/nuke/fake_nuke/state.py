@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from tests.hosts.nuke import evaluator
 
 
 class State:
@@ -42,9 +45,9 @@ class State:
         """Return what Nuke would make of a text with expressions."""
         for expression, answer in self.tcl_answers.items():
             text = text.replace(expression, answer)
-        if "[" in text:
+        if re.search(r"(?<!\\)\[", text):
             raise RuntimeError(f"no such expression: {text}")
-        return text
+        return evaluator.unmarked(text)
 
     def record(self, _node: Any) -> None:
         """Note that something was edited."""

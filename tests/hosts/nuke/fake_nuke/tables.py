@@ -39,7 +39,7 @@ _ENDS = "hold|loop|bounce|black"
 CLASSES = f"""
 Root 0
 seen: format:format frame:int=1 first_frame:int=1 last_frame:int=100 proxy_type:enum(format|scale)
-seen: proxy_format:format fps:float=24 project_directory:str
+seen: proxy_format:format fps:float=24 project_directory:file
 docs: proxy:bool=0
 Read 0
 seen: file:file file_type:str first:int=1 last:int=1 origfirst:int=1 origlast:int=1 origset:bool=0
@@ -105,6 +105,11 @@ seen: time_offset:int=0 time:str
 believed: reverse_input:bool=0
 Retime 1
 seen: speed:float=1 input.first:int=1 input.last:int=1 output.first:int=1 output.last:int=1 time:str
+TimeClip 1
+docs: first:int=1 last:int=1
+TimeWarp 1
+AppendClip 2
+Switch 2
 FrameHold 1
 seen: first_frame:int=1
 FrameRange 1
