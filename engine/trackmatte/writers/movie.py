@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +31,8 @@ from trackmatte.writers.movie_pixels import Planes, code_values, movie_frame
 
 REC709, UNSPECIFIED = 1, 2
 """Primaries and transfer as ITU-T H.273 numbers them."""
+VERSION = 1
+"""Changes whenever the same pictures give other movies."""
 DROPPING = (Fraction(30000, 1001), Fraction(60000, 1001), Fraction(120000, 1001))
 """Rates that SMPTE ST 12-1 drop-frame timecode is made for."""
 
@@ -71,13 +76,13 @@ class MovieWriter(ABC):
                 f"{self.suffix} movies have square pixels and the plate's are {delivery.pixel_aspect} wide; "
                 "choose --format prores or exr"
             )
-        if self.path.exists() and not delivery.overwrite:
-            raise OutputError(f"{self.path} exists; choose another folder or add --overwrite")
         if delivery.audio is not None:
             check_sound(delivery.audio)
         self._open_files = ExitStack()
         self._movie: OutputContainer | None = None
         self._count = self._size = 0
+        self._origin = ""
+        self._seen: Generator[bool] | None = None
 
     @property
     def _label(self) -> str:
@@ -99,13 +104,47 @@ class MovieWriter(ABC):
             f"{self.container} {self.codec} {self.pixel_format} {options}{self._label} {self.delivery.rate}"
         )
 
+    def plan(self, origins: Mapping[int, str]) -> None:
+        """Make one hash of all that decides pictures and sound; the file will carry it."""
+        have = self.delivery
+        sound = None if have.audio is None else str(have.start)
+        made = json.dumps([VERSION, self.form, str(have.pixel_aspect), sound, list(origins.items())])
+        self._origin = hashlib.sha256(made.encode()).hexdigest()[:32]
+        self._seen = self._frames_there()
+
     def finished(self, number: int, origin: str) -> bool:  # noqa: ARG002
-        """Never: a movie is written as one."""
-        return False
+        """Whether the next frame can be decoded from a movie made by what `plan` said."""
+        there = self._seen is not None and next(self._seen, False)
+        if not there and self._seen is not None:
+            self._seen.close()
+        return there
 
     def conflicts(self, origins: Mapping[int, str]) -> list[Path]:  # noqa: ARG002
-        """Return the movie, if it is there and not to be replaced."""
-        return [self.path] if self.path.exists() and not self.delivery.overwrite else []
+        """Return the movie, if others made it and it is not to be replaced."""
+        kept = self.delivery.overwrite or not os.path.lexists(self.path) or self._is_own()
+        return [] if kept else [self.path]
+
+    def _is_own(self) -> bool:
+        """Whether the file says that what was planned made it."""
+        if not self._origin or not self.path.is_file():
+            return False
+        try:
+            with av.open(str(self.path)) as movie:
+                said = {k.lower(): v for k, v in movie.metadata.items()}.get("comment", "")
+        except (OSError, ValueError):
+            return False
+        return f"; origin: {self._origin}; " in said
+
+    def _frames_there(self) -> Generator[bool]:
+        """Yield once for every frame that a movie of one's own holds whole."""
+        if not self._is_own():
+            return
+        with suppress(av.error.FFmpegError), av.open(str(self.path)) as movie:
+            stream = movie.streams.video[0]
+            stream.thread_type, stream.thread_count = "AUTO", 2
+            stream.codec_context.options = {"err_detect": "crccheck+explode"}
+            for frame in movie.decode(stream):
+                yield not frame.is_corrupt
 
     def write(self, picture: Picture) -> int:
         """Write the next picture and return the bytes the file grew by; the first one opens it."""
@@ -140,6 +179,8 @@ class MovieWriter(ABC):
 
     def _begin(self, picture: Picture) -> None:
         """Open the temporary file and its streams."""
+        if self.conflicts({}):
+            raise OutputError(f"{self.path} exists; choose another folder or add --overwrite")
         check_timecode(picture.timecode, self.delivery.rate)
         self._first = picture
         temporary = self._open_files.enter_context(atomic(self.path))
@@ -176,6 +217,7 @@ class MovieWriter(ABC):
     def _about(self, picture: Picture) -> dict[str, str]:
         """Return the file's metadata."""
         facts = {
+            **({"origin": self._origin} if self._origin else {}),
             "alpha": alpha_form(picture, self.delivery),
             "colour": _meaning(picture),
             "first frame": str(picture.number),
