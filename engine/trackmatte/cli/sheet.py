@@ -55,10 +55,13 @@ def check_ending(path: Path, *endings: str) -> None:
 
     Raises
     ------
+    OutputError : it is a folder.
     UsageError : its name ends otherwise.
     """
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; name a file in it")
     if path.suffix.lower() not in endings:
-        named = path.with_name(path.name + endings[0])
+        named = path.with_suffix(endings[0])
         raise UsageError(f"{path} does not end in {' or '.join(endings)}; name it e.g. {named}")
 
 
@@ -69,8 +72,6 @@ def check_free(shot: Shot, path: Path, *, overwrite: bool) -> None:
     ------
     OutputError : it may not.
     """
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file in it")
     if path.exists() and not overwrite:
         raise OutputError(f"{path} exists; choose another name or add --overwrite")
     own = [shot.path, *dict.fromkeys(shot.clip.file(i) for i in range(shot.clip.length))]

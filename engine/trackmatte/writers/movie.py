@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +28,7 @@ from trackmatte.timecode import Timecode
 from trackmatte.writers import Delivery
 from trackmatte.writers.movie_audio import Sound, check_sound
 from trackmatte.writers.movie_pixels import Planes, code_values, movie_frame
+from trackmatte.writers.movie_seal import seal, sealed
 
 REC709, UNSPECIFIED = 1, 2
 """Primaries and transfer as ITU-T H.273 numbers them."""
@@ -82,7 +83,7 @@ class MovieWriter(ABC):
         self._movie: OutputContainer | None = None
         self._count = self._size = 0
         self._origin = ""
-        self._seen: Generator[bool] | None = None
+        self._whole: bool | None = None
 
     @property
     def _label(self) -> str:
@@ -110,14 +111,13 @@ class MovieWriter(ABC):
         sound = None if have.audio is None else str(have.start)
         made = json.dumps([VERSION, self.form, str(have.pixel_aspect), sound, list(origins.items())])
         self._origin = hashlib.sha256(made.encode()).hexdigest()[:32]
-        self._seen = self._frames_there()
+        self._whole = None
 
     def finished(self, number: int, origin: str) -> bool:  # noqa: ARG002
-        """Whether the next frame can be decoded from a movie made by what `plan` said."""
-        there = self._seen is not None and next(self._seen, False)
-        if not there and self._seen is not None:
-            self._seen.close()
-        return there
+        """Whether the movie was made by what `plan` said, and not a byte of it has changed since."""
+        if self._whole is None:
+            self._whole = self._is_own() and sealed(self.path, self.container)
+        return self._whole
 
     def conflicts(self, origins: Mapping[int, str]) -> list[Path]:  # noqa: ARG002
         """Return the movie, if others made it and it is not to be replaced."""
@@ -134,17 +134,6 @@ class MovieWriter(ABC):
         except (OSError, ValueError):
             return False
         return f"; origin: {self._origin}; " in said
-
-    def _frames_there(self) -> Generator[bool]:
-        """Yield once for every frame that a movie of one's own holds whole."""
-        if not self._is_own():
-            return
-        with suppress(av.error.FFmpegError), av.open(str(self.path)) as movie:
-            stream = movie.streams.video[0]
-            stream.thread_type, stream.thread_count = "AUTO", 2
-            stream.codec_context.options = {"err_detect": "crccheck+explode"}
-            for frame in movie.decode(stream):
-                yield not frame.is_corrupt
 
     def write(self, picture: Picture) -> int:
         """Write the next picture and return the bytes the file grew by; the first one opens it."""
@@ -248,6 +237,7 @@ class MovieWriter(ABC):
             self._sound.finish(self._out)
         self._out.close()
         self._state_alpha(Path(self._out.name), alpha_form(self._first, self.delivery))
+        seal(Path(self._out.name), self.container)
 
     def _state_alpha(self, path: Path, form: str) -> None:  # noqa: B027
         """Say in the finished file how colours and alpha belong together, where the format can."""
