@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,8 +16,7 @@ from trackmatte.cli.comp_options import (
     ReplaceOptions,
     only,
 )
-from trackmatte.cli.delivery import WHAT as FORM
-from trackmatte.cli.delivery import Form, tell_steps
+from trackmatte.cli.delivery import Composed, tell_steps
 from trackmatte.cli.options import NoSpaceCheck, Overwrite, ShotFile, Talk
 from trackmatte.cli.report import Report
 from trackmatte.cli.work import spans
@@ -32,17 +31,6 @@ from trackmatte.writers import WRITERS
 from trackmatte.writers.presets import preset_named
 
 WHAT = Group("What is made", sort_key=2)
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Composed(Form):
-    """In which form a composite is written."""
-
-    format: Annotated[
-        str, Parameter(group=FORM, help=f"One of: {', '.join(WRITERS)}; or mp4, for a quick look.")
-    ] = "exr"
-    preset: Annotated[str, Parameter(show=False)] = "matte"
 
 
 def comp(

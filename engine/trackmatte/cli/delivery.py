@@ -98,6 +98,17 @@ class Delivered(Form):
     ] = "matte"
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Composed(Form):
+    """In which form a composite is written."""
+
+    format: Annotated[
+        str, Parameter(group=WHAT, help=f"One of: {', '.join(WRITERS)}; or mp4, for a quick look.")
+    ] = "exr"
+    preset: Annotated[str, Parameter(show=False)] = "matte"
+
+
 def tell_steps(steps: Iterator[Progress], report: Report) -> bool:
     """Write a sequence or movie; return whether anything was written, not found up to date."""
     noted = report.follow(steps)
