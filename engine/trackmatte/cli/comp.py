@@ -66,7 +66,7 @@ def comp(
     replaced: ReplaceOptions = ReplaceOptions(),  # noqa: B008
     graded: GradeOptions = GradeOptions(),  # noqa: B008
     checkered: CheckerOptions = CheckerOptions(),  # noqa: B008
-    how: Composed = Composed(),
+    how: Composed = Composed(),  # noqa: B008
     overwrite: Overwrite = False,
     no_space_check: NoSpaceCheck = False,
     talk: Talk = Talk(),  # noqa: B008
