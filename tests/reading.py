@@ -15,7 +15,6 @@ import av
 import OpenImageIO as oiio
 
 from tests import counters
-from trackmatte.cli import main as command
 from trackmatte.errors import ClipError
 from trackmatte.files import PARTIAL
 from trackmatte.media import FrameSource, open_clip
@@ -60,6 +59,8 @@ def told(*texts: object) -> str:
 
 def deliver(path: str, out: str) -> str:
     """Run the whole command on a clip, and make sure that all it left behind is whole."""
+    from trackmatte.cli import main as command  # most of these processes only read
+
     movie = ["--format", "ffv1"] if len(path) % 2 else []
     words = ["--tracker", "bright", "--refiner", "none", "--box", "0,0,1,0.9", "--quiet", *movie]
     code = command(["matte", path, *words, "--out", out])
