@@ -1,6 +1,7 @@
 """Reads clips that may be damaged, in a process of its own: ``python -m tests.reading`` with paths on stdin.
 
-One line a clip on stdout: ``read N of M``, ``refused``, or ``BUG`` and what escaped.
+One line a clip on stdout: ``read N of M``, ``refused``, or ``BUG`` and what escaped. Behind a path and a tab
+may stand a folder: then the whole command runs into it, and the line is ``delivered`` with its exit code.
 """
 
 from __future__ import annotations
@@ -8,8 +9,14 @@ from __future__ import annotations
 import resource
 import sys
 from itertools import islice
+from pathlib import Path
 
+import av
+import OpenImageIO as oiio
+
+from tests import counters
 from trackmatte.errors import ClipError
+from trackmatte.files import PARTIAL
 from trackmatte.media import FrameSource, open_clip
 
 MOST_BYTES = 3 << 30
@@ -50,12 +57,32 @@ def told(*texts: object) -> str:
     return " ".join(map(str, texts))
 
 
+def deliver(path: str, out: str) -> str:
+    """Run the whole command on a clip, and make sure that all it left behind is whole."""
+    from trackmatte.cli import main as command  # most of these processes only read
+
+    movie = ["--format", "ffv1"] if len(path) % 2 else []
+    words = ["--tracker", "bright", "--refiner", "none", "--box", "0,0,1,0.9", "--quiet", *movie]
+    code = command(["matte", path, *words, "--out", out])
+    for file in Path(out).rglob("*"):
+        assert not file.name.endswith(PARTIAL), f"left {file.name}"
+        if file.suffix in (".exr", ".tif"):
+            image = oiio.ImageBuf(str(file))
+            assert image.read(force=True), f"{file.name} is damaged"
+        elif file.suffix == ".mkv":
+            with av.open(str(file)) as made:
+                assert sum(1 for _ in made.decode(video=0)), "empty movie"
+    return f"delivered {code}"
+
+
 def main() -> None:
     """Answer every path on standard input."""
+    counters.register()
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     for line in sys.stdin:
         try:
-            answer = read(line.rstrip("\n"))
+            path, _, out = line.rstrip("\n").partition("\t")
+            answer = deliver(path, out) if out else read(path)
         except Exception as error:
             answer = f"BUG {type(error).__name__}: {error}"
         print(ascii(answer), flush=True)

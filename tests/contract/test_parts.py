@@ -340,16 +340,36 @@ class TestWriter:
 
     def test_finished_files_are_known_by_what_made_them(self, writer: type[Writer], tmp_path: Path) -> None:
         delivery = Delivery(tmp_path, "m")
-        assert not writer(delivery).finished(1001, "abc")
-        files = self.write(writer, delivery, "abc")
-        if writer.sequence:
+        plan = {1001: "abc", 1002: "abd", 1003: "abe"}
+
+        def planned(plan: dict[int, str]) -> Writer:
             made = writer(delivery)
-            assert made.finished(1001, "abc")
-            assert not made.finished(1001, "abd")
+            made.plan(plan)
+            return made
+
+        assert not planned(plan).finished(1001, "abc")
+        with planned(plan) as made:
+            for n, origin in plan.items():
+                made.write(picture(n, origin))
+        files = sorted(tmp_path.iterdir())
+        made = planned(plan)
+        assert all(made.finished(n, origin) for n, origin in plan.items())
+        assert made.conflicts(plan) == []
+        changed = planned({**plan, 1002: "xyz"})
+        assert not changed.finished(1002, "xyz")
+        assert changed.conflicts({1002: "xyz"}) == [files[1 if writer.sequence else 0]]
+        if writer.sequence:
             assert not made.finished(1001, "")
             assert not made.finished(1004, "abc")
-            files[0].write_bytes(files[0].read_bytes()[:-200])
-            assert not made.finished(1001, "abc")
+        whole = files[0].read_bytes()
+        files[0].write_bytes(whole[:-200])
+        assert not planned(plan).finished(1001, "abc")
+        if not writer.sequence:
+            for at in range(0, len(whole), len(whole) // 50):
+                files[0].write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+                assert not planned(plan).finished(1001, "abc")
+        files[0].write_bytes(whole)
+        assert planned(plan).finished(1001, "abc")
 
 
 def test_registry_names_what_there_is() -> None:

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
@@ -20,6 +21,7 @@ from tests.media_maker import encode_counter
 from trackmatte.cli import main
 from trackmatte.prompt import Box, Prompt
 from trackmatte.shot import Shot
+from trackmatte.writers import space
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "comp.md").read_text()
@@ -98,6 +100,10 @@ def test_what_the_page_prints_works(words: list[str], place: Path) -> None:
         ("blur --hold", 2, "--hold belongs to --effect replace"),
         ("blurr", 2, "cutout"),
         ("blur --preset alpha", 2, "--preset"),
+        ("blur --alpha straight", 2, "--alpha says how colours go with alpha"),
+        ("blur --format mp4 --depth float", 2, "--depth is for EXR"),
+        ("cutout --view side --alpha straight", 2, "--alpha says"),
+        ("replace --background red", 3, "A colour is written #rrggbb, or as linear R,G,B."),
         ("blur --wipe 0.3", 2, "--view wipe"),
         ("blur --view wipe --wipe 2", 2, "0 to 1"),
         ("blur --object cat", 5, "no object 'cat'; there are: 'hero', 'dog'"),
@@ -155,6 +161,24 @@ def test_existing_files_are_not_replaced_unasked(place: Path, capfd: pytest.Capt
     assert (place / "o" / "plate_blur.1002.png").read_bytes() == first
     assert run(*words, "--size", "9", "--overwrite") == 0
     assert (place / "o" / "plate_blur.1002.png").read_bytes() != first
+
+
+def test_a_disk_that_looks_too_small_can_be_insisted_on(
+    place: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space.shutil, "disk_usage", lambda _: SimpleNamespace(free=9))
+    words = ("comp", "hero.shot.json", "--effect", "checker", "--out", "o")
+    assert run(*words) == 6
+    assert "--no-space-check" in capfd.readouterr().err
+    assert run(*words, "--no-space-check") == 0
+    assert len(list((place / "o").iterdir())) == len(FRAMES)
+
+
+def test_the_help_names_mp4_and_no_preset(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("comp", "--help") == 0
+    told = capsys.readouterr().out
+    assert "mp4" in told
+    assert "--preset" not in told
 
 
 def test_one_object_or_all(place: Path) -> None:

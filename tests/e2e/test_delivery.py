@@ -13,18 +13,24 @@ import pymatting
 import pytest
 
 from tests import disc
+from tests.media_maker import X264, X265, encode
 from tests.movies import read_movie
 from trackmatte.cli import main
 from trackmatte.errors import UsageError
 from trackmatte.files import write_image
 from trackmatte.prompt import Box, Prompt
 from trackmatte.shot import Look, Shot
+from trackmatte.shot.delivering import UP_TO_DATE
+from trackmatte.shot.exporting import filled
 from trackmatte.timecode import Timecode
 from trackmatte.writers import WRITERS, Delivery
 from trackmatte.writers.exr import ExrWriter
+from trackmatte.writers.presets import PRESETS
 
 SIZE = (64, 40)
 GAP = 1003
+WIDE = Fraction(4, 3)
+"""Pixel aspect of one source."""
 
 
 def light(code: np.ndarray) -> np.ndarray:
@@ -40,11 +46,24 @@ def linear_exrs(folder: Path) -> Path:
     return folder / "hdr.####.exr"
 
 
+def plates() -> list[np.ndarray]:
+    return [disc.plate_at(i, SIZE) for i in range(6)]
+
+
+def deep() -> list[np.ndarray]:
+    return [p.astype(np.uint16) * 257 for p in plates()]
+
+
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("sources")
     return {
         "movie": disc.write_movie(folder / "disc.mp4", 6, SIZE),
+        "hevc 10-bit": encode(folder / "h.mp4", deep(), codec="libx265", pix_fmt="yuv420p10le", options=X265),
+        "prores": encode(folder / "p.mov", deep(), codec="prores_ks", pix_fmt="yuv422p10le", aspect=WIDE),
+        "transport stream": encode(folder / "t.ts", plates(), options=X264),
+        "vfr": encode(folder / "v.mkv", plates(), times=[0, 40, 200, 230, 270, 300]),
+        "vfr on a grid": encode(folder / "g.mp4", plates(), times=[0, 40, 200, 230, 270, 300]),
         "png": disc.write_frames(folder / "png", 6, SIZE),
         "exr": linear_exrs(folder / "exr"),
         "still": disc.write_frames(folder / "still", 1, SIZE).parent / "plate.1001.png",
@@ -57,7 +76,8 @@ def shots(sources: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     made = {}
     for name, clip in sources.items():
         path = tmp_path_factory.mktemp("shots") / f"{name}.shot.json"
-        with Shot.new(path, clip, tracker="fake", refiner="none") as shot:
+        grid = Fraction(25) if "grid" in name else None
+        with Shot.new(path, clip, tracker="fake", refiner="none", grid=grid) as shot:
             first = shot.numbers()[0]
             shot.add(Prompt(first, "hero", box=Box(0.1, 0.1, 0.9, 0.9)))
             shot.add(Prompt(first, "ghost", mask=one_pixel()))
@@ -79,6 +99,17 @@ def read(path: Path) -> dict[str, np.ndarray]:
         return {n: np.asarray(c.pixels) for n, c in f.channels().items()}
 
 
+KINDS = [
+    "movie",
+    "hevc 10-bit",
+    "prores",
+    "transport stream",
+    "vfr",
+    "vfr on a grid",
+    "png",
+    "exr",
+    "still",
+]
 CHANNELS = {
     "matte": ["A", "B", "G", "R"],
     "alpha": ["A"],
@@ -89,7 +120,7 @@ CHANNELS = {
 
 @pytest.mark.parametrize("cut", [None, (1, 3), (2, 2)], ids=["whole", "part", "one"])
 @pytest.mark.parametrize("preset", list(CHANNELS))
-@pytest.mark.parametrize("source", ["movie", "png", "exr", "still"])
+@pytest.mark.parametrize("source", KINDS)
 def test_every_source_preset_and_range(
     shots: dict[str, Path], tmp_path: Path, source: str, preset: str, cut: tuple[int, int] | None
 ) -> None:
@@ -99,7 +130,7 @@ def test_every_source_preset_and_range(
             shot.set_range(every[min(cut[0], len(every) - 1)], every[min(cut[1], len(every) - 1)])
         numbers = shot.numbers()
         objects = ["hero", "ghost"] if preset == "multi" else ["hero"]
-        delivery = Delivery(tmp_path, "out", rate=shot.clip.rate)
+        delivery = filled(Delivery(tmp_path, "out"), shot, objects, PRESETS[preset], overwrite=False)
         steps = list(shot.render(ExrWriter(delivery), preset=preset, objects=objects))
         assert [p.frame for p in steps] == numbers
         assert sorted(p.name for p in tmp_path.iterdir()) == [f"out.{n:04d}.exr" for n in numbers]
@@ -108,19 +139,34 @@ def test_every_source_preset_and_range(
             assert sorted(channels) == CHANNELS[preset]
             alpha = shot.read_matte("hero", n).alpha.astype(np.float16)
             np.testing.assert_array_equal(channels.get("A", channels.get("hero.A")), alpha)
+        header = dict(OpenEXR.File(str(delivery.path(n, ".exr"))).header())
+        assert Fraction(header["framesPerSecond"]) == shot.clip.rate
+        assert header["pixelAspectRatio"] == pytest.approx(float(shot.clip.pixel_aspect))
+        assert {tuple(int(v) for v in corner) for corner in header["dataWindow"]} == {(0, 0), (63, 39)}
+        again = list(shot.render(ExrWriter(delivery), preset=preset, objects=objects))
+        assert again[-1].note == UP_TO_DATE
 
 
 ERROR = {"prores": 0.0012, "ffv1": 1e-5, "vp9": 0.04}
 """Largest error of alpha after decoding, as the delivery pages promise."""
 
 
+@pytest.mark.parametrize("cut", [None, (1, 3)], ids=["whole", "part"])
 @pytest.mark.parametrize("preset", ["matte", "alpha", "cutout"])
 @pytest.mark.parametrize("form", list(ERROR))
 @pytest.mark.parametrize("source", ["movie", "png", "exr", "still"])
 def test_every_source_as_a_movie_keeps_every_frame_in_its_place(
-    shots: dict[str, Path], tmp_path: Path, source: str, form: str, preset: str
+    shots: dict[str, Path],
+    tmp_path: Path,
+    source: str,
+    form: str,
+    preset: str,
+    cut: tuple[int, int] | None,
 ) -> None:
     with Shot.open(shots[source]) as shot:
+        every = list(shot.clip.numbers)
+        if cut is not None:
+            shot.set_range(every[min(cut[0], len(every) - 1)], every[min(cut[1], len(every) - 1)])
         holds = "colour" if preset == "cutout" else "matte"
         writer = WRITERS.get(form)(Delivery(tmp_path, "out", rate=shot.clip.rate, holds=holds))
         steps = list(shot.render(writer, preset=preset, objects=["hero"]))

@@ -46,6 +46,50 @@ def test_a_movie_with_sound_from_the_in_point_on(tmp_path: Path) -> None:
     assert run(*words, "--preset", "cutout") == 6
 
 
+@pytest.mark.parametrize("form", ["prores", "ffv1", "vp9", "mp4"])
+def test_a_movie_that_is_up_to_date_is_kept_and_any_other_is_not(
+    form: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clip = source(tmp_path / "clip.mov")
+    shot, out = tmp_path / "s" / "clip.shot.json", tmp_path / "o"
+    assert run("matte", clip, *BOX, "--range", "0-3", "--out", shot.parent, *FAKE) == 0
+    command = ("comp", shot, "--effect", "checker") if form == "mp4" else ("export", shot)
+
+    def again(*words: str) -> tuple[int, str]:
+        capfd.readouterr()
+        return run(*command, "--format", form, "--out", out, *words), capfd.readouterr().err
+
+    assert again()[0] == 0
+    (movie,) = out.iterdir()
+    whole, made = movie.read_bytes(), movie.stat().st_mtime_ns
+    for words in ((), ("--overwrite",)):
+        code, text = again(*words)
+        assert (code, "up to date: nothing was written" in text, "wrote" in text) == (0, True, False), text
+        assert f"kept {movie}" in text
+        assert movie.stat().st_mtime_ns == made
+    at = len(whole) * 2 // 5  # among the frames, whatever the format
+    movie.write_bytes(whole[:at] + bytes(64) + whole[at + 64 :])  # its own, but damaged: it is made again
+    code, text = again()
+    assert (code, movie.read_bytes() == whole) == (0, True), text
+    assert run("shot", "range", shot, "1-3") == 0
+    code, text = again()
+    assert (code, "nothing was written" in text, "is in the way" in text) == (6, True, True), text
+    assert movie.read_bytes() == whole
+    assert again("--overwrite")[0] == 0
+    shorter = movie.read_bytes()
+    assert shorter != whole
+    if form != "mp4":
+        assert again("--audio")[0] == 6
+        assert movie.read_bytes() == shorter
+        assert again("--audio", "--overwrite")[0] == 0
+        sound, _ = read_sound(movie)
+        assert len(sound)
+        assert "kept" in again("--audio")[1]
+    movie.write_bytes(b"someone's")
+    assert again()[0] == 6
+    assert movie.read_bytes() == b"someone's"
+
+
 def test_a_gap_in_the_plate_keeps_the_time_of_what_follows(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,6 +108,12 @@ def test_a_gap_in_the_plate_keeps_the_time_of_what_follows(
         (("--format", "prores", "--preset", "multi"), "a movie holds no layers"),
         (("--format", "prores", "--audio"), "has no sound"),
         (("--audio",), "an image sequence holds no sound"),
+        (("--format", "prores", "--depth", "float"), "--depth is for EXR, and prores has no use for it"),
+        (("--format", "png", "--compression", "piz"), "--compression is for EXR"),
+        (("--format", "ffv1", "--tight"), "--tight is for EXR"),
+        (("--alpha", "straight"), "--alpha says how colours go with alpha"),
+        (("--preset", "alpha", "--space", "source"), "--space is for colours, and a matte has none"),
+        (("--foreground", "fast"), "--foreground is for colours, and a matte has none"),
     ],
 )
 def test_what_a_format_cannot_hold_is_said_before_any_work(

@@ -14,6 +14,7 @@ import pytest
 from tests import disc
 from tests.counters import counter_image, read_counter
 from tests.media_maker import UNEVEN, damage, encode, write_counters, write_image
+from tests.movies import read_movie
 from trackmatte.cli import main
 from trackmatte.errors import ShotError
 from trackmatte.shot import Shot
@@ -189,6 +190,10 @@ def test_file_n_of_a_movie_holds_frame_n(
     shot = next(out.glob("*.shot.json"))
     assert main(["export", str(shot), "--format", "png", "--out", str(again), "--quiet"]) == 0
     assert counters_in(again) == {n: n for n in range(11, 24)}
+    for form in ("prores", "ffv1", "vp9"):
+        assert main(["export", str(shot), "--format", form, "--out", str(tmp_path / form), "--quiet"]) == 0
+        (movie,) = (tmp_path / form).iterdir()
+        assert [read_counter(f.alpha) for f in read_movie(movie)] == list(range(11, 24))
     with OpenEXR.File(str(next(out.glob("*.0014.exr")))) as file:
         assert [file.header()[f"trackmatte:{k}"] for k in ("in", "out")] == [14, 20]
 
@@ -200,6 +205,11 @@ def test_file_n_of_a_sequence_with_gaps_holds_frame_n(suffix: str, tmp_path: Pat
     assert main(["matte", str(clip), *BRIGHT, "--frame", "1002", "--out", str(out)]) == 0
     assert counters_in(out) == {n: n for n in GAPPY}
     assert sorted(p.name.split(".")[-2] for p in out.glob("*.exr")) == [f"{n:06d}" for n in GAPPY]
+    shot = str(next(out.glob("*.shot.json")))
+    assert main(["export", shot, "--format", "ffv1", "--out", str(tmp_path / "m"), "--quiet"]) == 0
+    (movie,) = (tmp_path / "m").iterdir()
+    held = [read_counter(f.alpha) if f.alpha.any() else None for f in read_movie(movie)]
+    assert held == [n if n in GAPPY else None for n in range(995, 1011)]
 
 
 def test_file_n_on_a_grid_holds_what_the_host_shows(
@@ -259,6 +269,36 @@ def test_absurd_ranges(
     got, text = said(["shot", "range", shot, span], capfd)
     assert (got, message in text) == (code, True), text
     assert Path(shot).read_bytes() == before
+
+
+def test_only_handles_need_a_cut_in_the_header(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """So that a longer range does not make the files of the shorter one wrong."""
+    shot, out = str(tmp_path / "a.shot.json"), tmp_path / "e"
+    words = ["shot", "new", shot, str(counted(tmp_path / "c")), "--tracker", "bright", "--refiner", "none"]
+    assert main([*words, "--range", "1004-1006"]) == 0
+    assert main(["shot", "add", shot, "--box", "0,0,1,0.9"]) == 0
+
+    def headers() -> dict[int, tuple[int, int] | None]:
+        assert main(["track", shot]) == main(["refine", shot]) == 0
+        code, text = said(["export", shot, "--out", str(out)], capfd)
+        found = {}
+        for path in sorted(out.iterdir()):
+            with OpenEXR.File(str(path)) as file:
+                h = file.header()
+                keys = ("trackmatte:in", "trackmatte:out")
+                found[int(path.stem[-4:])] = tuple(h[k] for k in keys) if keys[0] in h else None
+        return found if code == 0 else {0: text}
+
+    assert headers() == dict.fromkeys(range(1004, 1007))
+    first = (out / "c_subject.1004.exr").stat().st_mtime_ns
+    assert main(["shot", "range", shot, "1004-1008"]) == 0
+    assert headers() == dict.fromkeys(range(1004, 1009))
+    assert (out / "c_subject.1004.exr").stat().st_mtime_ns == first
+    assert main(["shot", "range", shot, "1005-1007", "--handles", "1"]) == 0
+    assert "5 more" not in headers()[0]
+    assert "1004.exr and 4 more files are in the way" in headers()[0]
+    assert main(["export", shot, "--out", str(out), "--overwrite", "--quiet"]) == 0
+    assert headers() == dict.fromkeys(range(1004, 1009), (1005, 1007))
 
 
 def test_handles_reach_as_far_as_the_clip_goes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

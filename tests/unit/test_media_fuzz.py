@@ -80,6 +80,8 @@ def repeat(data: bytearray, rng: np.random.Generator) -> bytearray:
     return data[:b] + data[a:]
 
 
+DELIVERED = [f"delivered {code}" for code in (0, 3, 4)]
+"""Done; the clip cannot be read; where the prompt is, nothing is left to select."""
 DAMAGES: tuple[Damage, ...] = (flip_bits, truncate, zero, spoil_header, swap_blocks, repeat)
 
 
@@ -107,12 +109,12 @@ class Reader:
             answers.put(ast.literal_eval(line))
         answers.put(f"CRASH {process.wait()}")
 
-    def read(self, path: Path) -> str:
+    def read(self, path: Path, out: Path | None = None) -> str:
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{path}\n")
+        self.process.stdin.write(f"{path}\n" if out is None else f"{path}\t{out}\n")
         self.process.stdin.flush()
         try:
-            answer = self.answers.get(timeout=PATIENCE)
+            answer = self.answers.get(timeout=PATIENCE if out is None else 10 * PATIENCE)
         except queue.Empty:
             answer = "HANG"
         if answer.startswith(("HANG", "CRASH")):
@@ -125,26 +127,51 @@ class Reader:
         self.process.communicate()
 
 
+def sound_clip(folder: Path, name: str) -> Path:
+    sound = folder / name
+    if name in MOVIES:
+        return encode_counter(sound, 8, size=SIZE, **MOVIES[name])
+    image = counter_image(5, SIZE)
+    pixels = (image / 255).astype(np.float16) if sound.suffix == ".exr" else image
+    return write_image(sound, pixels, attributes=IMAGES[name])
+
+
+def damaged(folder: Path, sound: Path, seed: int) -> Path:
+    rng = np.random.default_rng([seed, *sound.name.encode()])
+    damage = DAMAGES[seed % len(DAMAGES)]
+    path = folder / f"{damage.__name__}{seed}{sound.suffix}"
+    path.write_bytes(damage(bytearray(sound.read_bytes()), rng))
+    return path
+
+
 @pytest.mark.parametrize("name", [*MOVIES, *IMAGES])
 def test_damaged_files(name: str, tmp_path: Path) -> None:
-    sound = tmp_path / name
-    if name in MOVIES:
-        encode_counter(sound, 8, size=SIZE, **MOVIES[name])
-    else:
-        image = counter_image(5, SIZE)
-        pixels = (image / 255).astype(np.float16) if sound.suffix == ".exr" else image
-        write_image(sound, pixels, attributes=IMAGES[name])
-    reader, whole, wrong = Reader(), sound.read_bytes(), {}
+    sound = sound_clip(tmp_path, name)
+    reader, wrong = Reader(), {}
     try:
         assert reader.read(sound).startswith("read ")
         for seed in range(MOVIE_CASES if name in MOVIES else IMAGE_CASES):
-            rng = np.random.default_rng([seed, *name.encode()])
-            damage = DAMAGES[seed % len(DAMAGES)]
-            path = tmp_path / f"{damage.__name__}{seed}{sound.suffix}"
-            path.write_bytes(damage(bytearray(whole), rng))
+            path = damaged(tmp_path, sound, seed)
             answer = reader.read(path)
             if not answer.startswith(("read ", "refused: ")):
                 wrong[path.name] = answer
         assert not wrong
+    finally:
+        reader.close()
+
+
+def test_the_whole_command_on_damaged_files_leaves_nothing_half_written(tmp_path: Path) -> None:
+    reader, wrong = Reader(), {}
+    try:
+        for i, name in enumerate([*MOVIES, *IMAGES]):
+            sound = sound_clip(tmp_path, name)
+            for seed in (i, i + 2):
+                path, out = damaged(tmp_path, sound, seed), tmp_path / f"{name} {seed}"
+                answer = reader.read(path, out)
+                if answer not in DELIVERED:
+                    wrong[out.name] = answer
+        assert not wrong
+        assert list(tmp_path.glob("*/*.exr"))
+        assert list(tmp_path.glob("*/*.mkv"))
     finally:
         reader.close()

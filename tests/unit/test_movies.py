@@ -272,8 +272,9 @@ def test_what_a_movie_cannot_hold_is_refused_before_any_file(form: str, tmp_path
         writer(Delivery(tmp_path, "m", rate=Fraction(0)))
     assert not list(tmp_path.iterdir())
     (tmp_path / "m_straight").with_suffix(Path(writer(Delivery(tmp_path, "m")).target).suffix).touch()
-    with pytest.raises(OutputError, match="exists"):
-        writer(Delivery(tmp_path, "m", holds="colour"))
+    with pytest.raises(OutputError, match="exists"), writer(Delivery(tmp_path, "m", holds="colour")) as made:
+        made.write(cutout(0, patches(), soft()))
+    assert [f.stat().st_size for f in tmp_path.iterdir()] == [0]
 
 
 def test_a_jump_in_the_numbers_or_the_size_leaves_no_file(form: str, tmp_path: Path) -> None:

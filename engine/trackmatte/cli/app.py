@@ -48,12 +48,11 @@ from trackmatte.cli.qc import qc
 from trackmatte.cli.report import Report, Terminated, terminating
 from trackmatte.cli.select import select
 from trackmatte.cli.serve import serve, web
+from trackmatte.cli.sheet import sheet
 from trackmatte.cli.still import matte_still
 from trackmatte.cli.train import train_refiner
 from trackmatte.cli.work import (
     new_shot,
-    run_movie,
-    run_sheet,
     run_track,
     tell_skipped,
 )
@@ -177,7 +176,7 @@ def matte(
         report.follow(shot.matte())
         files = run_export(shot, out, how, overwrite=True, report=report)
     for line in files:
-        report.say(f"wrote {line}")
+        report.say(line)
     report.say(f"look at them: trackmatte sheet {path} --out {stem}.png")
 
 
@@ -268,40 +267,13 @@ def export(
     with Shot.open(shot) as opened:
         opened.cache.space_check = not no_space_check
         check_apart(opened, out)
+        check_form(opened, out, how)
         check_writable(out)
         for line in run_export(opened, out, how, overwrite=overwrite, report=report):
-            report.say(f"wrote {line}")
+            report.say(line)
 
 
-@app.command
-def sheet(
-    shot: ShotFile,
-    /,
-    *,
-    out: Annotated[
-        Path | None, Parameter(name="--out", help="PNG file; NAME.sheet.png unless given.")
-    ] = None,
-    count: Annotated[int, Parameter(name="--count", help="Frames on the sheet.")] = 8,
-    movie: Annotated[
-        Path | None, Parameter(name="--movie", help="Also write a preview movie (overlay | cut-out), MP4.")
-    ] = None,
-    overwrite: Overwrite = False,
-    talk: Talk = Talk(),  # noqa: B008
-) -> None:
-    """Look at it: plate, matte, overlay and cut-out of frames spread over the range."""
-    report = talk.report()
-    target = out or shot.with_name(shot.name.removesuffix(SUFFIX) + ".sheet.png")
-    for path in filter(None, (target, movie)):
-        if path.exists() and not overwrite:
-            raise OutputError(f"{path} exists; choose another name or add --overwrite")
-    with Shot.open(shot) as opened:
-        run_sheet(opened, target, max(1, count))
-        report.say(f"wrote {target}")
-        report.event("written", file=str(target))
-        if movie:
-            run_movie(opened, movie, report)
-            report.say(f"wrote {movie}")
-            report.event("written", file=str(movie))
+app.command(sheet)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

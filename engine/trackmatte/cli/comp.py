@@ -16,8 +16,8 @@ from trackmatte.cli.comp_options import (
     ReplaceOptions,
     only,
 )
-from trackmatte.cli.delivery import Delivered
-from trackmatte.cli.options import Overwrite, ShotFile, Talk
+from trackmatte.cli.delivery import Composed, tell_steps
+from trackmatte.cli.options import NoSpaceCheck, Overwrite, ShotFile, Talk
 from trackmatte.cli.report import Report
 from trackmatte.cli.work import spans
 from trackmatte.comp import Cutout, Effect, Replace, View, composite
@@ -66,8 +66,9 @@ def comp(
     replaced: ReplaceOptions = ReplaceOptions(),  # noqa: B008
     graded: GradeOptions = GradeOptions(),  # noqa: B008
     checkered: CheckerOptions = CheckerOptions(),  # noqa: B008
-    how: Delivered = Delivered(),  # noqa: B008
+    how: Composed = Composed(),  # noqa: B008
     overwrite: Overwrite = False,
+    no_space_check: NoSpaceCheck = False,
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
     """Blur, replace or grade what is behind the subject, without halos, in linear light."""
@@ -79,6 +80,7 @@ def comp(
         raise UsageError("--wipe says where a line is; add --view wipe")
     shown = View(view, 0.5 if wipe is None else wipe)
     with Shot.open(shot) as opened:
+        opened.cache.space_check = not no_space_check
         check_apart(opened, out)
         made: Effect = options[effect].effect(opened) if effect in options else Cutout()
         try:
@@ -95,7 +97,7 @@ def _run(
     effect: Effect,
     objects: list[str],
     view: View,
-    how: Delivered,
+    how: Composed,
     overwrite: bool,
     report: Report,
 ) -> None:
@@ -107,11 +109,10 @@ def _run(
     facts = {**planned.facts, "effect": " ".join(map(str, [effect.name, *effect.key]))}
     made = Mp4Writer if how.format == "mp4" else WRITERS.get(how.format)
     writer = made(replace(planned, holds=holds, facts=facts))
+    how.check(colour=True, alpha=holds == "colour")
     remove_leftovers(out)
     look = Look(how.space, how.foreground)
-    noted = report.follow(composite(shot, writer, effect, objects=objects, look=look, view=view))
-    for text in dict.fromkeys(p.note for p in noted):
-        report.note(f"frame {spans([p.frame for p in noted if p.note == text])}: {text}")
+    new = tell_steps(composite(shot, writer, effect, objects=objects, look=look, view=view), report)
     numbers = [n for n in shot.numbers() if n not in shot.skipped()]
     report.event("written", objects=objects, pattern=writer.target, frames=numbers)
-    report.say(f"wrote {writer.target} {spans(numbers)}")
+    report.say(f"{'wrote' if new else 'kept'} {writer.target} {spans(numbers)}")

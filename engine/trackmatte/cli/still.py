@@ -75,6 +75,10 @@ def matte_still(
 ) -> None:
     """Matte one picture. With mam, clicks or a box alone go to SAM 1, as in the paper."""
     report = talk.report()
+    chosen = preset_named(how.preset)
+    if chosen.together:
+        raise UsageError("multi is for shots with several objects; choose matte, alpha or cutout")
+    how.check(colour=chosen.foreground, alpha=True)
     check_writable(out)
     if trimap is None:
         refiner = tell_refiner(refiner, report)
@@ -96,9 +100,6 @@ def matte_still(
             raise PromptError(
                 "nothing says where the subject is; give --box, --point, --scribble, --mask or --trimap"
             )
-    chosen = preset_named(how.preset)
-    if chosen.together:
-        raise UsageError("multi is for shots with several objects; choose matte, alpha or cutout")
     look = Look(how.space, how.foreground)
     delivery = delivery_of(how, out, "_".join([image.stem, obj]))
     with WRITERS.get(how.format)(replace(delivery, overwrite=overwrite)) as writer:

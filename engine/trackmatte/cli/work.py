@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -146,8 +147,9 @@ def run_movie(shot: Shot, path: Path, report: Report) -> None:
     pictures = (
         np.hstack([overlay(rgb, alpha), cutout(rgb, alpha)]) for _, rgb, alpha in views(shot, numbers)
     )
+    begin = time.monotonic()
     report.follow(
-        Progress("movie", done, len(numbers), numbers[done - 1], 0.0, done)
+        Progress("movie", done, len(numbers), numbers[done - 1], time.monotonic() - begin, done)
         for done in write_movie(path, pictures, shot.clip.rate)
     )
 

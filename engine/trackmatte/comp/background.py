@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackmatte.color import SRGB, Colour, converted
-from trackmatte.errors import UsageError
+from trackmatte.errors import ClipError, UsageError
 from trackmatte.frame import Frame
 from trackmatte.media import FrameSource, decode_ahead, open_clip
 from trackmatte.media.sequence import ImageSequence
@@ -255,7 +255,12 @@ def open_background(
                 "--background-colorspace is for pictures; a colour is #rrggbb, sRGB, or linear R,G,B"
             )
         return flat
-    clip = open_clip(what, colorspace)
+    try:
+        clip = open_clip(what, colorspace)
+    except ClipError as e:
+        if Path(what).exists():
+            raise
+        raise ClipError(f"{e} A colour is written #rrggbb, or as linear R,G,B.") from e
     try:
         return ClipBackground(clip, size, numbers, fit=fit, after=after)
     except BaseException:

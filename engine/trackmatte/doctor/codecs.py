@@ -18,6 +18,7 @@ CODECS = (
     ("prores_ks", "w", "ProRes 4444 movies with alpha out", False),
     ("ffv1", "w", "lossless FFV1 movies with alpha out", False),
     ("libvpx-vp9", "w", "VP9 movies with alpha out", False),
+    ("libopus", "w", "sound in VP9 movies", False),
 )
 """Name, reading or writing, what for, whether the main job needs it."""
 FORMATS = (

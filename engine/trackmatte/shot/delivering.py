@@ -28,6 +28,7 @@ from trackmatte.writers.space import Room
 
 VERSION = "1"
 """Changes whenever the same mattes and plate give other pictures."""
+UP_TO_DATE = "everything is up to date: nothing was written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +100,23 @@ def write_pictures(
 
     A movie gets an empty frame where the clip has none, so that all others keep their time.
     """
-    there = [n for n in shot.numbers() if n not in shot.skipped()]
-    numbers = there if writer.sequence else list(range(there[0], there[-1] + 1))
-    origins = {n: pictures.origin(n) for n in there}
+    origins = _planned(shot, writer, pictures)
+    numbers = list(origins)
     refuse(writer.conflicts(origins))
-    wanted, begin = [], time.monotonic()
+    wanted: list[int] = []
+    begin = time.monotonic()
     for looked, number in enumerate(numbers, 1):  # whole files are read: a while on a long clip
-        if not writer.finished(number, origins.get(number, "")):
-            wanted.append(number)
-        elif writer.sequence:
+        if writer.finished(number, origins[number]):
             done = looked - len(wanted)
             yield Progress(stage, done, len(numbers), number, time.monotonic() - begin, 0)
-    if not writer.sequence and wanted:
-        wanted = numbers
+        elif writer.sequence:
+            wanted.append(number)
+        else:
+            wanted = numbers
+            break
     begin, worked, done = time.monotonic(), 0, len(numbers) - len(wanted)
     if not wanted:
-        note = "the files are up to date: none was written"
-        yield Progress(stage, done, done, numbers[-1], 0.0, 0, note)
+        yield Progress(stage, done, done, numbers[-1], 0.0, 0, UP_TO_DATE)
         return
     room = Room(
         Path(writer.target).parent,
@@ -126,7 +127,7 @@ def write_pictures(
     with writer, WriteBehind() as writes:
         for number, frame in _frames(shot, wanted, decode=pictures.decodes):
             room.check_there()
-            known = number in origins
+            known = bool(origins[number])
             made = pictures.picture(number, frame) if known else pictures.empty(number)
             note = "" if known else "the clip has no such frame: left empty"
             made = replace(made, timecode=shot.timecode(number))
@@ -140,9 +141,17 @@ def conflicts(
     shot: ShotBook, writer: Writer, preset: Preset, objects: Sequence[str], look: Look
 ) -> list[Path]:
     """Return the files that are in the way of a delivery: there, not its own, and not to be replaced."""
+    return writer.conflicts(_planned(shot, writer, _Mattes(shot, writer.form, preset, objects, look)))
+
+
+def _planned(shot: ShotBook, writer: Writer, pictures: Pictures) -> dict[int, str]:
+    """Tell the writer what its pictures are made of, and return that: number -> hash, "" for an empty one."""
     there = [n for n in shot.numbers() if n not in shot.skipped()]
-    pictures = _Mattes(shot, writer.form, preset, objects, look)
-    return writer.conflicts({n: pictures.origin(n) for n in there})
+    numbers = there if writer.sequence else range(there[0], there[-1] + 1)
+    known = {n: pictures.origin(n) for n in there}
+    origins = {n: known.get(n, "") for n in numbers}
+    writer.plan(origins)
+    return origins
 
 
 def refuse(paths: Sequence[Path]) -> None:

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from trackmatte.errors import OutputError
 from trackmatte.files import remove_leftovers
+from trackmatte.media.sequence import is_image
 from trackmatte.progress import Progress
 from trackmatte.shot.delivering import Look, refuse
 from trackmatte.shot.shot import Shot
@@ -124,7 +125,7 @@ def filled(
         rate=shot.clip.rate,
         overwrite=overwrite,
         pixel_aspect=shot.clip.pixel_aspect,
-        cut=shot.cut,
+        cut=shot.cut if shot.doc.handles else None,
         facts=shot.facts(objects),
         holds="layers" if preset.together else "colour" if preset.foreground else "matte",
         audio=shot.clip.path if audio else None,
@@ -154,7 +155,8 @@ def check_apart(shot: Shot, folder: Path) -> None:
     """
     place = shot.clip.path
     home = place if place.is_dir() else place.parent
-    if shot.clip.length > 1 and not place.is_file() and home.resolve() == folder.resolve():
+    movie = place.is_file() and not is_image(place)
+    if not movie and home.resolve() == folder.resolve():
         raise OutputError(f"{folder} holds the plate's own images; choose another --out folder")
 
 

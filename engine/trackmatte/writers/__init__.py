@@ -47,7 +47,7 @@ class Delivery:
     start: Fraction = Fraction(0)
     """Seconds from that file's first video frame to the first picture."""
     cut: tuple[int, int] | None = None
-    """In and out, source numbers; files outside are handles."""
+    """In and out, source numbers, where there are handles: the files outside; None = there are none."""
 
     def path(self, number: int, suffix: str) -> Path:
         """Return the file of source frame ``number`` in a sequence."""
@@ -84,8 +84,20 @@ class Writer(Protocol):
         """What of the format decides the bytes, e.g. ``half zip``."""
         ...
 
+    def plan(self, origins: Mapping[int, str]) -> None:
+        """Say what all pictures are made of, before the rest is asked and the first is written.
+
+        Parameters
+        ----------
+        origins : number of every picture, ascending -> hash of all that makes it; "" = an empty one.
+        """
+        ...
+
     def finished(self, number: int, origin: str) -> bool:
-        """Whether the file of frame ``number`` is there, readable, and was made by ``origin``."""
+        """Whether frame ``number`` is there, readable, and was made by ``origin``; asked in ascending order.
+
+        Of a movie, a frame is there if the file was made by all that `plan` said.
+        """
         ...
 
     def conflicts(self, origins: Mapping[int, str]) -> list[Path]:

@@ -41,6 +41,12 @@ class ExrWriter(SequenceWriter):
         self._limit = LARGEST if delivery.depth == "half" else np.inf
         self._buffer: NDArray[np.float32] | None = None  # made once: at 4K its pages cost as much as its use
 
+    @property
+    def form(self) -> str:
+        """What of the format decides the bytes."""
+        cut = self.delivery.cut
+        return super().form + (f" cut {cut[0]} {cut[1]}" if cut else "")
+
     def _save(self, path: Path, picture: Picture) -> int:
         rate, aspect = self.delivery.rate, float(self.delivery.pixel_aspect)
         attributes: dict[str, Any] = {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -25,9 +28,12 @@ from trackmatte.timecode import Timecode
 from trackmatte.writers import Delivery
 from trackmatte.writers.movie_audio import Sound, check_sound
 from trackmatte.writers.movie_pixels import Planes, code_values, movie_frame
+from trackmatte.writers.movie_seal import seal, sealed
 
 REC709, UNSPECIFIED = 1, 2
 """Primaries and transfer as ITU-T H.273 numbers them."""
+VERSION = 1
+"""Changes whenever the same pictures give other movies."""
 DROPPING = (Fraction(30000, 1001), Fraction(60000, 1001), Fraction(120000, 1001))
 """Rates that SMPTE ST 12-1 drop-frame timecode is made for."""
 
@@ -71,13 +77,13 @@ class MovieWriter(ABC):
                 f"{self.suffix} movies have square pixels and the plate's are {delivery.pixel_aspect} wide; "
                 "choose --format prores or exr"
             )
-        if self.path.exists() and not delivery.overwrite:
-            raise OutputError(f"{self.path} exists; choose another folder or add --overwrite")
         if delivery.audio is not None:
             check_sound(delivery.audio)
         self._open_files = ExitStack()
         self._movie: OutputContainer | None = None
         self._count = self._size = 0
+        self._origin = ""
+        self._whole: bool | None = None
 
     @property
     def _label(self) -> str:
@@ -99,13 +105,35 @@ class MovieWriter(ABC):
             f"{self.container} {self.codec} {self.pixel_format} {options}{self._label} {self.delivery.rate}"
         )
 
+    def plan(self, origins: Mapping[int, str]) -> None:
+        """Make one hash of all that decides pictures and sound; the file will carry it."""
+        have = self.delivery
+        sound = None if have.audio is None else str(have.start)
+        made = json.dumps([VERSION, self.form, str(have.pixel_aspect), sound, list(origins.items())])
+        self._origin = hashlib.sha256(made.encode()).hexdigest()[:32]
+        self._whole = None
+
     def finished(self, number: int, origin: str) -> bool:  # noqa: ARG002
-        """Never: a movie is written as one."""
-        return False
+        """Whether the movie was made by what `plan` said, and not a byte of it has changed since."""
+        if self._whole is None:
+            self._whole = self._is_own() and sealed(self.path, self.container)
+        return self._whole
 
     def conflicts(self, origins: Mapping[int, str]) -> list[Path]:  # noqa: ARG002
-        """Return the movie, if it is there and not to be replaced."""
-        return [self.path] if self.path.exists() and not self.delivery.overwrite else []
+        """Return the movie, if others made it and it is not to be replaced."""
+        kept = self.delivery.overwrite or not os.path.lexists(self.path) or self._is_own()
+        return [] if kept else [self.path]
+
+    def _is_own(self) -> bool:
+        """Whether the file says that what was planned made it."""
+        if not self._origin or not self.path.is_file():
+            return False
+        try:
+            with av.open(str(self.path)) as movie:
+                said = {k.lower(): v for k, v in movie.metadata.items()}.get("comment", "")
+        except (OSError, ValueError):
+            return False
+        return f"; origin: {self._origin}; " in said
 
     def write(self, picture: Picture) -> int:
         """Write the next picture and return the bytes the file grew by; the first one opens it."""
@@ -140,6 +168,8 @@ class MovieWriter(ABC):
 
     def _begin(self, picture: Picture) -> None:
         """Open the temporary file and its streams."""
+        if self.conflicts({}):
+            raise OutputError(f"{self.path} exists; choose another folder or add --overwrite")
         check_timecode(picture.timecode, self.delivery.rate)
         self._first = picture
         temporary = self._open_files.enter_context(atomic(self.path))
@@ -176,6 +206,7 @@ class MovieWriter(ABC):
     def _about(self, picture: Picture) -> dict[str, str]:
         """Return the file's metadata."""
         facts = {
+            **({"origin": self._origin} if self._origin else {}),
             "alpha": alpha_form(picture, self.delivery),
             "colour": _meaning(picture),
             "first frame": str(picture.number),
@@ -206,6 +237,7 @@ class MovieWriter(ABC):
             self._sound.finish(self._out)
         self._out.close()
         self._state_alpha(Path(self._out.name), alpha_form(self._first, self.delivery))
+        seal(Path(self._out.name), self.container)
 
     def _state_alpha(self, path: Path, form: str) -> None:  # noqa: B027
         """Say in the finished file how colours and alpha belong together, where the format can."""

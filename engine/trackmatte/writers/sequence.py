@@ -47,6 +47,9 @@ class SequenceWriter(ABC):
         colours = {None: "usual", True: "premultiplied", False: "straight"}[have.premultiplied]
         return f"{self.suffix} {have.depth} {have.compression} {'tight' if have.tight else 'full'} {colours}"
 
+    def plan(self, origins: Mapping[int, str]) -> None:  # noqa: B027
+        """Do nothing: every file goes by its own origin."""
+
     def finished(self, number: int, origin: str) -> bool:
         """Whether the file of frame ``number`` is there, whole, and was made by ``origin``."""
         path = self.delivery.path(number, self.suffix)
