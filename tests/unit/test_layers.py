@@ -143,8 +143,8 @@ def test_the_whole_laplacian_and_its_eigenvectors_are_those_of_dense_algebra(
     rgb = np.asarray(np.rint(picture(15, 20)[0] * 255) / 255, np.float32)
     seen: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
 
-    def spy(matrix: Any, count: int) -> Any:
-        values, vectors = smallest_eigenvectors(matrix, count)
+    def spy(matrix: Any, count: int, watch: Any) -> Any:
+        values, vectors = smallest_eigenvectors(matrix, count, watch)
         seen.append((matrix.toarray(), values, vectors))
         return values, vectors
 

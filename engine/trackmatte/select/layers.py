@@ -22,6 +22,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from trackmatte.errors import UsageError
+from trackmatte.numerics.blas import single_blas
 from trackmatte.numerics.eigen import enlarge, smallest_eigenvectors, smoothed
 from trackmatte.numerics.guided import guided_filter
 from trackmatte.numerics.laplacian import Operator, full_laplacian
@@ -29,6 +30,7 @@ from trackmatte.numerics.relax import relax, softness
 from trackmatte.numerics.rgb8 import rgb8
 from trackmatte.numerics.spectral import as_layers, clusters, embedding, sparse_components
 from trackmatte.numerics.superpixels import slic_segments
+from trackmatte.numerics.watch import Watch, part_of, unwatched
 from trackmatte.select.affinity import describe, links, reduce_features
 
 F32 = NDArray[np.float32]
@@ -61,7 +63,12 @@ class Making:
     """Regularisation of the matting Laplacian's colour covariance."""
 
 
-def soft_layers(image: NDArray[Any], features: F32 | None = None, how: Making | None = None) -> F32:
+def soft_layers(
+    image: NDArray[Any],
+    features: F32 | None = None,
+    how: Making | None = None,
+    watch: Watch = unwatched,
+) -> F32:
     """Split a picture into soft layers.
 
     Parameters
@@ -69,6 +76,7 @@ def soft_layers(image: NDArray[Any], features: F32 | None = None, how: Making | 
     image : (H, W, 3) uint8, or floating in [0, 1]; display code.
     features : (h, w, d) of the same picture, such as an encoder's; None = `affinity.describe`.
     how : settings; None = the paper's.
+    watch : called a few times a second with the part that is done; what it raises ends the work.
 
     Returns
     -------
@@ -90,31 +98,41 @@ def soft_layers(image: NDArray[Any], features: F32 | None = None, how: Making | 
     if how.count == 1 or min(height, width) < SMALLEST:
         return _padded(np.ones((height, width, 1), np.float32), how.count)
     work = _at_most(shown, how.pixels).astype(np.float32) / np.float32(255)
-    layers = _work(work, features, how)
-    if work.shape[:2] != (height, width):
-        layers = _to_full(layers, shown)
+    large = work.shape[:2] != (height, width)
+    with single_blas():
+        layers = _work(work, features, how, part_of(watch, 0, 0.9 if large else 1))
+        if large:
+            layers = _to_full(layers, shown, part_of(watch, 0.9, 1))
     return _padded(layers, how.count)
 
 
-def _work(rgb: F32, features: F32 | None, how: Making) -> F32:
+def _work(rgb: F32, features: F32 | None, how: Making, watch: Watch) -> F32:
     """Return (h, w, m) layers of a picture of moderate size, m at most the count."""
     height, width = rgb.shape[:2]
     seen = reduce_features(describe(rgb) if features is None else features, rgb)
     labels = slic_segments(rgb, min(how.superpixels, max(1, height * width // 4)))
     laplacian, at = links(rgb, seen, labels)
-    first, small_shape = _components(rgb, seen, laplacian, at, how)
+    watch(0.05)
+    first, small_shape = _components(rgb, seen, laplacian, at, how, part_of(watch, 0.05, 0.8))
     system = full_laplacian(rgb, how.epsilon, np.float32)
     operator = Operator(system, (laplacian, at[:, 0] * width + at[:, 1]))
     if small_shape != (height, width):
         first = enlarge(first, small_shape, rgb)
+        watch(0.85)
         first = smoothed(operator, first, 0.02 * operator.largest(), operator.largest(), 12)
     first = as_layers(first)
-    final = relax(operator, first, softness(rgb).ravel())
+    watch(0.9)
+    final = relax(operator, first, softness(rgb).ravel(), watch=part_of(watch, 0.9, 1))
     return as_layers(final).reshape(height, width, -1)
 
 
 def _components(
-    rgb: F32, features: F32, laplacian: sp.csr_array, at: NDArray[np.int64], how: Making
+    rgb: F32,
+    features: F32,
+    laplacian: sp.csr_array,
+    at: NDArray[np.int64],
+    how: Making,
+    watch: Watch,
 ) -> tuple[F32, tuple[int, int]]:
     """Return (n, m) grouped components of the coarse picture, and its (h, w)."""
     small = _at_most(rgb, how.coarse)
@@ -126,9 +144,11 @@ def _components(
     spread = sp.csr_array((np.ones(n), (rows * w + columns, np.arange(n))), shape=(h * w, n))
     matting = full_laplacian(small, how.epsilon).matrix()
     joined = sp.csr_array(matting + share * (spread @ laplacian @ spread.T))
-    values, vectors = smallest_eigenvectors(joined, min(how.eigenvectors, h * w - 1))
+    sought = min(how.eigenvectors, h * w - 1)
+    values, vectors = smallest_eigenvectors(joined, sought, part_of(watch, 0, 0.6))
     start = clusters(embedding(values, vectors), how.components)
-    alpha = sparse_components(vectors, start, gamma=how.gamma, rounds=how.rounds)
+    rest = part_of(watch, 0.6, 1)
+    alpha = sparse_components(vectors, start, gamma=how.gamma, rounds=how.rounds, watch=rest)
     seen = cv2.resize(features, (w, h), interpolation=cv2.INTER_AREA).reshape(h * w, -1)
     return group(alpha, seen, how.count), (h, w)
 
@@ -158,7 +178,7 @@ def _at_most(image: NDArray[Any], pixels: int) -> NDArray[Any]:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
-def _to_full(layers: F32, shown: NDArray[np.uint8]) -> F32:
+def _to_full(layers: F32, shown: NDArray[np.uint8], watch: Watch) -> F32:
     """Bring (h, w, m) layers to the size of the picture, along its colours, strip by strip."""
     height, width = shown.shape[:2]
     scale = max(1, round(width / layers.shape[1]))
@@ -180,6 +200,7 @@ def _to_full(layers: F32, shown: NDArray[np.uint8]) -> F32:
                 borderMode=cv2.BORDER_REPLICATE,
             )
             out[top : top + strip, :, i] = guided_filter(guide, rough, 2 * scale, 1e-5, scale)[kept]
+            watch(min(1.0, (top + strip * (i + 1) / layers.shape[2]) / height))
     np.clip(out, 0, 1, out=out)
     out /= np.maximum(out.sum(-1, keepdims=True), 1e-6)
     return out
