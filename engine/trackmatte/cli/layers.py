@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from trackmatte.cli.options import (
     InputColorspace,
+    NoSpaceCheck,
     Overwrite,
     Settings,
     Talk,
@@ -77,6 +78,7 @@ def layers(
     ] = None,
     input_colorspace: InputColorspace = None,
     overwrite: Overwrite = False,
+    no_space_check: NoSpaceCheck = False,
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
     """Split a frame or a range into soft layers: an EXR with the channels layer01.A, layer02.A and so on."""
@@ -99,7 +101,9 @@ def layers(
             report.note(f"features: {kind}, because {why}")
         if frames is not None:
             delivery = layer_delivery(out, stem, source, overwrite=overwrite)
-            _range(report, Split(source, _numbers(clip, source, frames), count, kind, bare, delivery))
+            numbers = _numbers(clip, source, frames)
+            room = not no_space_check
+            _range(report, Split(source, numbers, count, kind, bare, delivery, room))
             return
         wanted = source.first_number if frame is None else frame
         if wanted not in source.numbers:

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -27,6 +28,7 @@ from trackmatte.shot.cache import digest
 from trackmatte.trackers import TRACKERS
 from trackmatte.trackers.choose import choose_tracker
 from trackmatte.writers import WRITERS, Delivery, Writer
+from trackmatte.writers.space import Room
 
 if TYPE_CHECKING:
     from trackmatte.trackers.sam2 import SAM2Tracker
@@ -171,6 +173,8 @@ class Split:
     kind: Features
     settings: dict[str, Any]
     delivery: Delivery
+    space_check: bool = True
+    """Stop early when the disk will not hold the rest."""
 
     def origins(self) -> dict[int, str]:
         """Return the hash of all that makes each frame's layers; the first frame begins the order."""
@@ -188,11 +192,12 @@ class Split:
 
         Raises
         ------
-        OutputError : a file of another making is there.
+        OutputError : a file of another making is there, or the disk will not hold them.
         """
         told, origins = Told(tell, len(self.numbers)), self.origins()
         before: Known | None = None
         with _writer(self.delivery, origins) as writer:
+            room = Room(self.delivery.folder, len(self.numbers), estimate=self.space_check)
             for number in self.numbers:
                 plate = self.source[self.source.numbers.index(number)]
                 shown = plate.colour.display(filled(plate.rgb))
@@ -205,7 +210,7 @@ class Split:
                     found = found.astype(np.float16).astype(np.float32)  # as a file has it
                     if before is not None:
                         found = np.ascontiguousarray(found[..., order_after(before, known(shown, found))])
-                    writer.write(layer_picture(number, found, origins[number]))
+                    room.guard(partial(writer.write, layer_picture(number, found, origins[number])))()
                 before = known(shown, found)
                 watch(1)
                 told.done += 1
