@@ -68,6 +68,7 @@ def soft_layers(
     features: F32 | None = None,
     how: Making | None = None,
     watch: Watch = unwatched,
+    before: F32 | None = None,
 ) -> F32:
     """Split a picture into soft layers.
 
@@ -77,6 +78,8 @@ def soft_layers(
     features : (h, w, d) of the same picture, such as an encoder's; None = `affinity.describe`.
     how : settings; None = the paper's.
     watch : called a few times a second with the part that is done; what it raises ends the work.
+    before : (h, w, count) layers of the frame before, at any scale: components join the layer that covered
+        most of them there, not those whose features they share.
 
     Returns
     -------
@@ -100,20 +103,26 @@ def soft_layers(
     work = _at_most(shown, how.pixels).astype(np.float32) / np.float32(255)
     large = work.shape[:2] != (height, width)
     with single_blas():
-        layers = _work(work, features, how, part_of(watch, 0, 0.9 if large else 1))
+        layers = _work(work, features, how, part_of(watch, 0, 0.9 if large else 1), before)
         if large:
             layers = _to_full(layers, shown, part_of(watch, 0.9, 1))
     return _padded(layers, how.count)
 
 
-def _work(rgb: F32, features: F32 | None, how: Making, watch: Watch) -> F32:
+def _work(rgb: F32, features: F32 | None, how: Making, watch: Watch, before: F32 | None) -> F32:
     """Return (h, w, m) layers of a picture of moderate size, m at most the count."""
     height, width = rgb.shape[:2]
     seen = reduce_features(describe(rgb) if features is None else features, rgb)
     labels = slic_segments(rgb, min(how.superpixels, max(1, height * width // 4)))
     laplacian, at = links(rgb, seen, labels)
     watch(0.05)
-    first, small_shape = _components(rgb, seen, laplacian, at, how, part_of(watch, 0.05, 0.8))
+    alpha, small = _components(rgb, laplacian, at, how, part_of(watch, 0.05, 0.8))
+    small_shape = small[1], small[0]
+    guide = seen if before is None else before
+    planes = (np.ascontiguousarray(guide[..., i]) for i in range(guide.shape[2]))
+    reduced = [cv2.resize(p, small, interpolation=cv2.INTER_AREA).ravel() for p in planes]
+    told = np.stack(reduced, 1)
+    first = group(alpha, told, how.count) if before is None else group_as(alpha, told)
     system = full_laplacian(rgb, how.epsilon, np.float32)
     operator = Operator(system, (laplacian, at[:, 0] * width + at[:, 1]))
     if small_shape != (height, width):
@@ -128,13 +137,12 @@ def _work(rgb: F32, features: F32 | None, how: Making, watch: Watch) -> F32:
 
 def _components(
     rgb: F32,
-    features: F32,
     laplacian: sp.csr_array,
     at: NDArray[np.int64],
     how: Making,
     watch: Watch,
 ) -> tuple[F32, tuple[int, int]]:
-    """Return (n, m) grouped components of the coarse picture, and its (h, w)."""
+    """Return (n, m) components of the coarse picture, and its (w, h)."""
     small = _at_most(rgb, how.coarse)
     h, w = small.shape[:2]
     share = h * w / (rgb.shape[0] * rgb.shape[1])
@@ -149,8 +157,7 @@ def _components(
     start = clusters(embedding(values, vectors), how.components)
     rest = part_of(watch, 0.6, 1)
     alpha = sparse_components(vectors, start, gamma=how.gamma, rounds=how.rounds, watch=rest)
-    seen = cv2.resize(features, (w, h), interpolation=cv2.INTER_AREA).reshape(h * w, -1)
-    return group(alpha, seen, how.count), (h, w)
+    return alpha, (w, h)
 
 
 def group(alpha: F32, features: F32, count: int) -> F32:
@@ -166,6 +173,12 @@ def group(alpha: F32, features: F32, count: int) -> F32:
     labels = clusters(np.repeat(means, times, axis=0), count)
     which = labels[np.cumsum(times) - 1]
     return np.stack([alpha[:, which == k].sum(1) for k in np.unique(which)], 1)
+
+
+def group_as(alpha: F32, before: F32) -> F32:
+    """Join (n, m) components into the (n, count) layers of the frame before, each where most of it was."""
+    which = (np.clip(alpha, 0, 1).T @ before).argmax(1)
+    return np.stack([alpha[:, which == k].sum(1) for k in range(before.shape[1])], 1)
 
 
 def _at_most(image: NDArray[Any], pixels: int) -> NDArray[Any]:

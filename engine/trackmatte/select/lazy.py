@@ -78,7 +78,7 @@ def prepare(rgb: NDArray[np.uint8]) -> Pieces:
 
 
 def prepared(rgb: NDArray[np.uint8]) -> Pieces:
-    """Return the pieces of an (h, w, 3) image, at once where it is one of the last two that were asked for."""
+    """Return the pieces of an (h, w, 3) image, at once where it is one of the last two asked for."""
     height, width = rgb.shape[:2]
     if height * width > _KEPT:
         return prepare(rgb)

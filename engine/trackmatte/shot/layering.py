@@ -70,13 +70,14 @@ def frame_layers(
     kind: Features,
     settings: dict[str, Any] | None = None,
     watch: Watch = unwatched,
+    before: F32 | None = None,
 ) -> F32:
     """Return (H, W, count) soft layers of a frame that sum to one; see `soft_layers`.
 
     Parameters
     ----------
     kind : ``sam2`` = features of its encoder, with its settings; ``plain`` = those without weights.
-    watch : as `soft_layers` has it.
+    watch, before : as `soft_layers` has them.
 
     Raises
     ------
@@ -85,7 +86,8 @@ def frame_layers(
     """
     check_count(count)
     shown = frame.colour.display(filled(frame.rgb))
-    return soft_layers(shown, _features(kind, settings or {}, shown), Making(count=count), watch)
+    features = _features(kind, settings or {}, shown)
+    return soft_layers(shown, features, Making(count=count), watch, before)
 
 
 def _features(kind: str, settings: dict[str, Any], shown: NDArray[np.uint8]) -> F32 | None:
@@ -195,7 +197,7 @@ class Split:
         OutputError : a file of another making is there, or the disk will not hold them.
         """
         told, origins = Told(tell, len(self.numbers)), self.origins()
-        before: Known | None = None
+        last: tuple[F32, Known] | None = None
         with _writer(self.delivery, origins) as writer:
             room = Room(self.delivery.folder, len(self.numbers), estimate=self.space_check)
             for number in self.numbers:
@@ -206,12 +208,13 @@ class Split:
                     found = _planes(self.delivery.path(number, ".exr"))
                     told.skipped += 1
                 else:
-                    found = frame_layers(plate, self.count, self.kind, self.settings, watch)
+                    before = None if last is None else last[0]
+                    found = frame_layers(plate, self.count, self.kind, self.settings, watch, before)
                     found = found.astype(np.float16).astype(np.float32)  # as a file has it
-                    if before is not None:
-                        found = np.ascontiguousarray(found[..., order_after(before, known(shown, found))])
+                    if last is not None:
+                        found = np.ascontiguousarray(found[..., order_after(last[1], known(shown, found))])
                     room.guard(partial(writer.write, layer_picture(number, found, origins[number])))()
-                before = known(shown, found)
+                last = found, known(shown, found)
                 watch(1)
                 told.done += 1
         return writer.target, told.done - told.skipped
