@@ -130,7 +130,8 @@ def test_a_split_ends_between_two_steps_and_goes_on(
     number: signal.Signals,
     code: int,
 ) -> None:
-    clip, out = write_moving(tmp_path / "clip", MOVING[:2]), tmp_path / "out"
+    disc.write_frames(tmp_path / "clip", 2, (48, 32), first=7)
+    clip, out = tmp_path / "clip", tmp_path / "out"
     words = ("layers", clip, "--count", 3, "--features", "plain", "--out", out, "--range", "7-8")
     steps: list[int] = []
     event = Report.event
