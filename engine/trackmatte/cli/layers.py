@@ -36,6 +36,7 @@ from trackmatte.shot.layering import (
     Split,
     Told,
     choose_features,
+    encoder,
     frame_layers,
     layer_delivery,
     layer_picture,
@@ -113,7 +114,7 @@ def layers(
             layer_writer(out, stem, source, wanted, overwrite=overwrite) as writer,
             report.watching() as tell,
         ):
-            found = frame_layers(plate, count, kind, bare, Told(tell, 1).watch(wanted))
+            found = frame_layers(plate, count, encoder(kind, bare), Told(tell, 1).watch(wanted))
             writer.write(layer_picture(wanted, found))
     report.event("written", pattern=writer.target, frames=[wanted])
     report.say(f"wrote {writer.target} {wanted}")

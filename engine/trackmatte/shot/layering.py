@@ -41,6 +41,8 @@ MOST = 40
 """Layers that may be asked for."""
 PARTS = 100
 """Of a frame, that progress is told in."""
+Encode = Callable[[NDArray[np.uint8]], F32 | None]
+"""(H, W, 3) sRGB -> (h, w, d) features, or None."""
 Tell = Callable[[Progress], None]
 """Shows where the work is; what it raises ends the work."""
 
@@ -67,8 +69,7 @@ def choose_features(kind: Features) -> tuple[Features, str]:
 def frame_layers(
     frame: Frame,
     count: int,
-    kind: Features,
-    settings: dict[str, Any] | None = None,
+    features: Encode,
     watch: Watch = unwatched,
     before: F32 | None = None,
 ) -> F32:
@@ -76,28 +77,36 @@ def frame_layers(
 
     Parameters
     ----------
-    kind : ``sam2`` = features of its encoder, with its settings; ``plain`` = those without weights.
+    features : of the picture, see `encoder`.
     watch, before : as `soft_layers` has them.
 
     Raises
     ------
-    UsageError : too many layers, too large a picture, or no such setting.
-    MissingPartError : there are no weights.
+    UsageError : too many layers, or too large a picture.
     """
     check_count(count)
     shown = frame.colour.display(filled(frame.rgb))
-    features = _features(kind, settings or {}, shown)
-    return soft_layers(shown, features, Making(count=count), watch, before)
+    return soft_layers(shown, features(shown), Making(count=count), watch, before)
 
 
-def _features(kind: str, settings: dict[str, Any], shown: NDArray[np.uint8]) -> F32 | None:
-    """Return SAM 2's features of a frame, (h, w, 256), or None for the weight-free ones."""
+def encoder(kind: Features, settings: dict[str, Any]) -> Encode:
+    """Return what gives the features of an sRGB picture; weights are loaded once.
+
+    Parameters
+    ----------
+    kind : ``sam2`` = those of its encoder, with its settings; ``plain`` = None, for the weight-free ones.
+
+    Raises
+    ------
+    UsageError : there is no such setting.
+    MissingPartError : there are no weights.
+    """
     if kind == "plain":
         if settings:
             raise UsageError(f"plain features have no setting {min(settings)!r}; those of sam2 have")
-        return None
+        return lambda _: None
     tracker_class = cast("type[SAM2Tracker]", TRACKERS.get("sam2"))
-    return encoded(tracker_class(**tracker_class.settle(settings)), shown)
+    return partial(encoded, tracker_class(**tracker_class.settle(settings)))
 
 
 def encoded(tracker: SAM2Tracker, shown: NDArray[np.uint8]) -> F32:
@@ -198,6 +207,7 @@ class Split:
         """
         told, origins = Told(tell, len(self.numbers)), self.origins()
         last: tuple[F32, Known] | None = None
+        features = encoder(self.kind, self.settings)
         with _writer(self.delivery, origins) as writer:
             room = Room(self.delivery.folder, len(self.numbers), estimate=self.space_check)
             for number in self.numbers:
@@ -209,7 +219,7 @@ class Split:
                     told.skipped += 1
                 else:
                     before = None if last is None else last[0]
-                    found = frame_layers(plate, self.count, self.kind, self.settings, watch, before)
+                    found = frame_layers(plate, self.count, features, watch, before)
                     found = found.astype(np.float16).astype(np.float32)  # as a file has it
                     if last is not None:
                         found = np.ascontiguousarray(found[..., order_after(last[1], known(shown, found))])
@@ -231,7 +241,7 @@ def make_layers(shot: ShotBook, number: int, count: int, tell: Tell) -> F32:
     Raises
     ------
     PromptError : the clip has no such frame.
-    UsageError, MissingPartError : see `frame_layers`.
+    UsageError, MissingPartError : see `frame_layers` and `encoder`.
     """
     index = shot.index_of(number)
     kind, _ = choose_features("auto")
@@ -241,7 +251,7 @@ def make_layers(shot: ShotBook, number: int, count: int, tell: Tell) -> F32:
     if len(planes) == count:
         return np.stack(planes, 2)
     watch = Told(tell, 1).watch(number)
-    found = frame_layers(shot.clip[index], count, kind, watch=watch)
+    found = frame_layers(shot.clip[index], count, encoder(kind, {}), watch)
     watch(1)
     for i in range(count):
         plane = np.ascontiguousarray(found[..., i])
