@@ -20,7 +20,7 @@ from trackmatte.shot import Shot
 from trackmatte.shot.selecting import SELECTORS
 from trackmatte_client import Client, EngineError, Job
 from trackmatte_client.protocol import messages as m
-from trackmatte_client.protocol.events import WrittenEvent
+from trackmatte_client.protocol.events import ProgressEvent, WrittenEvent
 
 SIZE, TINY = (96, 64), (48, 32)
 ON, AROUND = ((0.33, 0.45), (0.38, 0.55)), ((0.1, 0.1), (0.1, 0.9), (0.9, 0.9), (0.9, 0.1), (0.1, 0.1))
@@ -337,6 +337,29 @@ def test_layers_are_made_once_shown_picked_and_written(client: Client, tmp_path:
     assert kept.stat().st_mtime_ns != made
     with pytest.raises(EngineError) as refusal:
         client.layer_image(shot.shot, 1002, 3)
+    assert refusal.value.code == "not_found"
+
+
+def test_a_split_tells_where_it_is_and_ends_midway(client: Client, tmp_path: Path) -> None:
+    plates = disc.write_frames(tmp_path / "wide", 1, (320, 214))
+    shot = new_shot(client, tmp_path, plates)
+    job = Job(client, client.layers(shot.shot, m.MakeLayers(1001)).job)
+    steps: list[ProgressEvent] = []
+
+    def begun() -> bool:
+        steps.extend(e for e in job.poll() if isinstance(e, ProgressEvent))
+        return len(steps) > 3
+
+    wait_for(begun, 120)
+    job.cancel()
+    steps += [e for e in job.wait(120) if isinstance(e, ProgressEvent)]
+    assert job.state is not None
+    assert job.state.status == "cancelled"
+    assert {(e.stage, e.frame, e.of) for e in steps} == {("layers", 1001, 100)}
+    assert [e.done for e in steps] == sorted({e.done for e in steps})
+    assert steps[-1].done < 100
+    with pytest.raises(EngineError) as refusal:
+        client.layer_image(shot.shot, 1001, 1)
     assert refusal.value.code == "not_found"
 
 

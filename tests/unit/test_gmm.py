@@ -90,6 +90,15 @@ def test_no_samples_is_an_error():
         fit_mixture(np.zeros((4, 3)), np.zeros(4))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_that_are_no_numbers_are_told(value):
+    x = np.ones((5, 3))
+    x[2, 1] = value
+    for fit in (fit_mixture, choose_mixture, lambda bad: fit_labelled(bad, np.zeros(5, int))):
+        with pytest.raises(UsageError, match="1 of 5 samples are not finite"):
+            fit(x)
+
+
 @pytest.mark.parametrize("components", [1, 3, 5])
 def test_em_is_that_of_scikit_learn(components):
     x, _ = _samples(400, seed=3)

@@ -19,7 +19,7 @@ from trackmatte.numerics.relax import FAITHFUL, SPARSE, WHOLE, energy, relax, so
 from trackmatte.numerics.spectral import pulls
 from trackmatte.numerics.superpixels import slic_segments
 from trackmatte.select.affinity import describe, links, reduce_features
-from trackmatte.select.layers import Making, group, soft_layers
+from trackmatte.select.layers import Making, group, group_as, soft_layers
 
 F32 = NDArray[np.float32]
 QUICK = Making(count=3, superpixels=150, eigenvectors=20, components=8)
@@ -143,8 +143,8 @@ def test_the_whole_laplacian_and_its_eigenvectors_are_those_of_dense_algebra(
     rgb = np.asarray(np.rint(picture(15, 20)[0] * 255) / 255, np.float32)
     seen: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
 
-    def spy(matrix: Any, count: int) -> Any:
-        values, vectors = smallest_eigenvectors(matrix, count)
+    def spy(matrix: Any, count: int, watch: Any) -> Any:
+        values, vectors = smallest_eigenvectors(matrix, count, watch)
         seen.append((matrix.toarray(), values, vectors))
         return values, vectors
 
@@ -234,6 +234,31 @@ def test_components_are_joined_by_their_features() -> None:
     features = np.array([[0.0], [1.0], [0.05], [0.95]], np.float32)
     joined = group(alpha, features, 2)
     assert sorted(map(tuple, joined.T.tolist())) == [(0, 1, 0, 1), (1, 0, 1, 0)]
+
+
+def test_components_join_the_layer_that_was_there_before() -> None:
+    alpha = np.array([[1, 0, 0], [0.4, 0.6, 0], [0, 1, 0], [0, 0, 1]], np.float32)
+    before = np.array([[0, 1, 0], [0, 1, 0], [1, 0, 0], [1, 0, 0]], np.float32)
+    joined = group_as(alpha, before)
+    np.testing.assert_allclose(joined, [[0, 1, 0], [0.6, 0.4, 0], [1, 0, 0], [1, 0, 0]], atol=1e-6)
+
+
+def test_the_frame_before_decides_what_belongs_together() -> None:
+    rgb, true = picture()
+    sides = np.zeros((30, 40, 2), np.float32)  # at half the size
+    sides[:, :20, 1] = sides[:, 20:, 0] = 1
+    how = Making(**{**as_dict(QUICK), "count": 2})
+    found = soft_layers(rgb, how=how, before=sides)
+    check(found, (60, 80, 2))
+    apart = np.abs(found[:, :30].mean((0, 1)) - found[:, 50:].mean((0, 1))).max()
+    plain = soft_layers(rgb, how=how)
+    assert apart > np.abs(plain[:, :30].mean((0, 1)) - plain[:, 50:].mean((0, 1))).max() + 0.2
+    again = soft_layers(rgb, how=QUICK, before=true)
+    assert max(best(again, true)) < 0.05
+    many = np.zeros((90, 120, 40), np.float32)
+    many[..., 3] = 1
+    one = soft_layers(rgb, how=Making(**{**as_dict(QUICK), "count": 40}), before=many)
+    assert one[..., 0].min() > 0.99
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (7, 300), (8, 8), (8, 9)])

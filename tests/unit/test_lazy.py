@@ -12,6 +12,7 @@ from tests.unit.test_graphcut import _scene
 from trackmatte.errors import PromptError
 from trackmatte.numerics.cuts import graph_energy
 from trackmatte.prompt import Prompt, Scribble
+from trackmatte.select import lazy
 from trackmatte.select.lazy import (
     _COLOUR,
     edit_boundary,
@@ -149,3 +150,20 @@ def test_marks_stay_and_polygons_close_around_the_mask(scene):
         stroke(prepare(image), subject, np.zeros_like(subject))
     with pytest.raises(PromptError, match="erase one"):
         stroke(prepare(image), subject, subject)
+
+
+def test_pieces_of_a_picture_are_made_once(scene, monkeypatch):
+    made = []
+    monkeypatch.setattr(lazy, "prepare", lambda rgb: made.append(rgb.shape) or prepare(rgb))
+    image = scene[0]
+    lazy._kept.cache_clear()
+    first, other = lazy.prepared(image), lazy.prepared(image[::-1])
+    assert lazy.prepared(image.copy()) is first  # another stroke on the same frame
+    assert len(made) == 2
+    assert (first.labels == prepare(image).labels).all()
+    assert (other.labels == prepare(np.ascontiguousarray(image[::-1])).labels).all()
+    assert first.rgb is not image
+    turned = np.ascontiguousarray(image.reshape(image.shape[1], image.shape[0], 3))  # the same bytes
+    assert lazy.prepared(turned).labels.shape == turned.shape[:2]
+    monkeypatch.setattr(lazy, "_KEPT", 10)
+    assert lazy.prepared(image) is not first  # large pictures are not held

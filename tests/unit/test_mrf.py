@@ -117,6 +117,16 @@ def test_degenerate_images_and_bad_input():
     assert (flat == 0).all()
     with pytest.raises(UsageError, match="labels for 4 pixels"):
         segment_mrf(np.zeros((2, 2, 3), np.uint8), 5)
+    for bad in (np.nan, np.inf):
+        with pytest.raises(UsageError, match="4 pixels of the image are not finite"):
+            segment_mrf(np.full((2, 2, 3), bad), 2)
+    large = np.broadcast_to(np.uint8(0), (10_000, 10_000, 3))
+    with pytest.raises(UsageError, match="100 megapixels"):
+        segment_mrf(large, 2)
+    with pytest.raises(UsageError, match="300 labels for 1 megapixels"):
+        segment_mrf(large[:1000, :1000], 300)
+    shown = np.random.default_rng(0).integers(0, 256, (6, 5, 3)).astype(np.uint8)
+    assert (segment_mrf(shown / 255, 3)[0] == segment_mrf(shown, 3)[0]).all()
     with pytest.raises(UsageError, match="beta"):
         icm(np.zeros((2, 2, 2)), -1)
     with pytest.raises(UsageError, match="finite"):

@@ -13,7 +13,16 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from numpy.typing import NDArray
 
-from trackmatte.cli.options import InputColorspace, Overwrite, Settings, Talk, parse_settings
+from trackmatte.cli.options import (
+    InputColorspace,
+    NoSpaceCheck,
+    Overwrite,
+    Settings,
+    Talk,
+    parse_range,
+    parse_settings,
+)
+from trackmatte.cli.report import Report
 from trackmatte.errors import OutputError, UsageError
 from trackmatte.files import write_image
 from trackmatte.media import FrameSource, open_clip
@@ -24,8 +33,12 @@ from trackmatte.shot.exporting import check_writable, clip_stem
 from trackmatte.shot.layering import (
     MOST,
     Features,
+    Split,
+    Told,
     choose_features,
+    encoder,
     frame_layers,
+    layer_delivery,
     layer_picture,
     layer_writer,
 )
@@ -40,6 +53,14 @@ def layers(
     out: Annotated[Path, Parameter(name="--out", help="Folder for the EXR.")],
     frame: Annotated[
         int | None, Parameter(name="--frame", help="Source number of the frame; the first unless given.")
+    ] = None,
+    frames: Annotated[
+        str | None,
+        Parameter(
+            name="--range",
+            metavar="IN-OUT",
+            help="Source frames to split, one EXR each, with layers in the order of the frame before.",
+        ),
     ] = None,
     count: Annotated[
         int, Parameter(name="--count", validator=Number(gte=1, lte=MOST), help="How many layers.")
@@ -58,10 +79,13 @@ def layers(
     ] = None,
     input_colorspace: InputColorspace = None,
     overwrite: Overwrite = False,
+    no_space_check: NoSpaceCheck = False,
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
-    """Split one frame into soft layers, one EXR with the channels layer01.A, layer02.A and so on."""
+    """Split a frame or a range into soft layers: an EXR with the channels layer01.A, layer02.A and so on."""
     report = talk.report()
+    if frames is not None and (frame is not None or sheet is not None):
+        raise UsageError("--range splits many frames; leave out --frame and --sheet, which are of one")
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise UsageError(f"the sheet {sheet} must end in .png")
     if sheet is not None and sheet.exists() and not overwrite:
@@ -73,17 +97,24 @@ def layers(
     with _opened(clip, input_colorspace) as (source, stem):
         for note in source.notes:
             report.note(note)
-        wanted = source.first_number if frame is None else frame
-        if wanted not in source.numbers:
-            raise UsageError(
-                f"{clip} has no frame {wanted}; there are {source.numbers[0]} to {source.numbers[-1]}"
-            )
-        plate = source[source.numbers.index(wanted)]
         kind, why = choose_features(features)
         if features == "auto":
             report.note(f"features: {kind}, because {why}")
-        with layer_writer(out, stem, source, wanted, overwrite=overwrite) as writer:
-            found = frame_layers(plate, count, kind, bare)
+        if frames is not None:
+            delivery = layer_delivery(out, stem, source, overwrite=overwrite)
+            numbers = _numbers(clip, source, frames)
+            room = not no_space_check
+            _range(report, Split(source, numbers, count, kind, bare, delivery, room))
+            return
+        wanted = source.first_number if frame is None else frame
+        if wanted not in source.numbers:
+            raise UsageError(f"{clip} has no frame {wanted}; {_there(source)}")
+        plate = source[source.numbers.index(wanted)]
+        with (
+            layer_writer(out, stem, source, wanted, overwrite=overwrite) as writer,
+            report.watching() as tell,
+        ):
+            found = frame_layers(plate, count, encoder(kind, bare), Told(tell, 1).watch(wanted))
             writer.write(layer_picture(wanted, found))
     report.event("written", pattern=writer.target, frames=[wanted])
     report.say(f"wrote {writer.target} {wanted}")
@@ -92,6 +123,27 @@ def layers(
         write_image(sheet, layer_sheet(shown, found), {"oiio:ColorSpace": "sRGB"}, "uint8")
         report.event("written", file=str(sheet))
         report.say(f"wrote {sheet}")
+
+
+def _range(report: Report, split: Split) -> None:
+    with report.watching() as tell:
+        pattern, written = split.write(tell)
+    report.event("written", pattern=pattern, frames=list(split.numbers))
+    spans = f"{split.numbers[0]}-{split.numbers[-1]}"
+    report.say(f"wrote {pattern} {spans}" if written else f"{pattern} {spans} is up to date: nothing written")
+
+
+def _numbers(clip: str, source: FrameSource, frames: str) -> tuple[int, ...]:
+    """Return the frames of a range that the clip has."""
+    first, last = parse_range(frames)
+    found = tuple(n for n in source.numbers if first <= n <= last)
+    if not found:
+        raise UsageError(f"{clip} has no frame of {frames}; {_there(source)}")
+    return found
+
+
+def _there(source: FrameSource) -> str:
+    return f"there are {source.numbers[0]} to {source.numbers[-1]}"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 from trackmatte.progress import Progress
@@ -64,9 +64,29 @@ class Report:
         Terminated, with everything finished so far on disk; the second raises at once.
         """
         noted = []
-        with _gentle_interrupt() as interrupted, self._bars() as bars:
-            task = None
+        with self.watching() as tell:
             for p in steps:
+                if p.note:
+                    noted.append(p)
+                try:
+                    tell(p)
+                except KeyboardInterrupt:
+                    steps.close()  # type: ignore[attr-defined]
+                    raise
+        return noted
+
+    @contextmanager
+    def watching(self) -> Iterator[Callable[[Progress], None]]:
+        """Yield what shows where a piece of work is.
+
+        After the first Ctrl-C or SIGTERM it raises KeyboardInterrupt or Terminated when it is next called;
+        the second signal raises at once.
+        """
+        with _gentle_interrupt() as interrupted, self._bars() as bars:
+            task: TaskID | None = None
+
+            def tell(p: Progress) -> None:
+                nonlocal task
                 self.event(
                     "progress",
                     stage=p.stage,
@@ -77,16 +97,14 @@ class Report:
                     eta=round(p.eta, 1),
                     **({"note": p.note} if p.note else {}),
                 )
-                if p.note:
-                    noted.append(p)
                 if bars is not None:
                     if task is None:
                         task = bars.add_task(p.stage, total=p.total, fps=0.0, frame=p.frame)
                     bars.update(task, completed=p.done, fps=p.fps, frame=p.frame)
                 if interrupted:
-                    steps.close()  # type: ignore[attr-defined]
                     raise interrupted[0]
-        return noted
+
+            yield tell
 
     @contextmanager
     def _bars(self) -> Iterator[Bars | None]:

@@ -9,6 +9,7 @@ Chelikowsky, "Self-consistent-field calculations using Chebyshev-filtered subspa
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from trackmatte.errors import UsageError
 from trackmatte.numerics.guided import guided_filter
 from trackmatte.numerics.solve import factorised
+from trackmatte.numerics.watch import Watch, unwatched
 
 Apply = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(n, k) -> the matrix times it."""
@@ -33,7 +35,7 @@ MOST_UNKNOWNS = 200_000
 
 
 def smallest_eigenvectors(
-    matrix: sp.csr_array, count: int
+    matrix: sp.csr_array, count: int, watch: Watch = unwatched
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the eigenvalues nearest to zero, ascending, and their eigenvectors.
 
@@ -41,6 +43,7 @@ def smallest_eigenvectors(
     ----------
     matrix : (n, n) symmetric, its eigenvalues at least about 0.
     count : wanted, at least 1; never more than n come back.
+    watch : called at every step of Lanczos' method; how many there will be is guessed.
 
     Returns
     -------
@@ -63,7 +66,14 @@ def smallest_eigenvectors(
         values, vectors = eigh(matrix.toarray())
         return values[:count], vectors[:, :count]
     factors = factorised(sp.csc_matrix(matrix + SHIFT * sp.eye_array(n)))
-    solve = LinearOperator((n, n), matvec=factors.solve, dtype=np.float64)
+    watch(0.2)
+    steps = itertools.count(1)
+
+    def shifted(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        watch(0.2 + 0.8 * (1 - np.exp(-next(steps) / (1.5 * count))))
+        return np.asarray(factors.solve(x))
+
+    solve = LinearOperator((n, n), matvec=shifted, dtype=np.float64)
     start = np.random.default_rng(0).standard_normal(n)
     values, vectors = eigsh(matrix, count, sigma=-SHIFT, OPinv=solve, v0=start, tol=1e-6)
     order = np.argsort(values)

@@ -94,12 +94,13 @@ def fit_mixture(
 
     Raises
     ------
-    UsageError : there are no samples, or none has weight.
+    UsageError : there are no samples, none has weight, or not all are finite.
     """
     samples = np.asarray(x, np.float64)
     weights = np.ones(len(samples)) if sample_weights is None else np.asarray(sample_weights, np.float64)
     if samples.ndim != 2 or len(samples) == 0 or not weights.sum() > 0:
         raise UsageError(f"a mixture needs (N, D) samples with weight; got shape {samples.shape}")
+    _check_finite(samples)
     model = start if start is not None else _start(samples, weights, components, floor, seed)
     for _ in range(rounds):
         logs = model.component_log_densities(samples)
@@ -123,13 +124,14 @@ def fit_labelled(x: NDArray[np.floating], labels: NDArray[np.integer], *, floor:
 
     Raises
     ------
-    UsageError : there are no samples, or not one label each.
+    UsageError : there are no samples, not one label each, or not all are finite.
     """
     samples = np.ascontiguousarray(x, np.float64)
     if samples.ndim != 2 or len(samples) == 0 or labels.shape != (len(samples),):
         raise UsageError(
             f"labels {labels.shape} for samples {samples.shape}; it takes one per sample, and some"
         )
+    _check_finite(samples)
     used, index = np.unique(labels, return_inverse=True)
     shares = (index[:, None] == np.arange(used.size)).astype(np.float64)
     mass, means, covariances = _moments(samples, shares)
@@ -137,6 +139,11 @@ def fit_labelled(x: NDArray[np.floating], labels: NDArray[np.integer], *, floor:
         values, vectors = np.linalg.eigh(covariances)
         covariances = (vectors * np.maximum(values, floor)[:, None, :]) @ vectors.transpose(0, 2, 1)
     return Mixture(mass / mass.sum(), means, covariances)
+
+
+def _check_finite(samples: Array) -> None:
+    if bad := int((~np.isfinite(samples)).any(axis=1).sum()):
+        raise UsageError(f"{bad} of {len(samples)} samples are not finite numbers; leave them out")
 
 
 def choose_mixture(

@@ -9,7 +9,7 @@ the result is within twice the least Potts energy, and with two labels it is the
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numba
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from trackmatte.errors import UsageError
 from trackmatte.numerics.cuts import DIRECTIONS, arc_cut, shifted
 from trackmatte.numerics.gmm import Mixture, fit_labelled, fit_mixture
+from trackmatte.numerics.rgb8 import MOST_PIXELS, rgb8
 
 Labels = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -25,6 +26,7 @@ _SIDES = (1, 3, 4, 6)  # of `DIRECTIONS`: up, left, right, down
 _ROUNDS = 20
 _FLOOR = 1.0  # least variance of a class, code values squared
 _SAMPLES = 20_000
+_MOST_COSTS = 10 * MOST_PIXELS  # pixels times labels, 8 bytes each
 
 
 def gibbs_energy(labels: Labels, costs: NDArray[np.floating], beta: float) -> float:
@@ -96,7 +98,7 @@ def expansion(
 
 
 def segment_mrf(
-    image: NDArray[np.uint8],
+    image: NDArray[Any],
     count: int,
     *,
     beta: float = 2.0,
@@ -106,7 +108,7 @@ def segment_mrf(
 
     Parameters
     ----------
-    image : (h, w, 3) uint8.
+    image : (h, w, 3) uint8, or floating in [0, 1].
     count : labels L; the first labelling is that of an EM mixture of L Gaussians.
     beta : coupling, in nats.
     solver : icm, or cut (alpha-expansion).
@@ -118,11 +120,16 @@ def segment_mrf(
 
     Raises
     ------
-    UsageError : fewer than one label, or more labels than pixels.
+    UsageError : fewer than one label, more labels than pixels or than fit into memory, or no image (`rgb8`).
     """
+    image = rgb8(image)
     height, width = image.shape[:2]
     if not 1 <= count <= height * width:
         raise UsageError(f"{count} labels for {height * width} pixels; take between one and that many")
+    if count * height * width > _MOST_COSTS:
+        raise UsageError(
+            f"{count} labels for {height * width / 1e6:.0f} megapixels; take fewer, or reduce it"
+        )
     pixels = image.reshape(-1, 3).astype(np.float64)
     model = fit_mixture(pixels[:: max(1, len(pixels) // _SAMPLES)], components=count, floor=_FLOOR)
     labels = _compact(model.component_log_densities(pixels).argmax(1)).reshape(height, width)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from trackmatte.numerics.laplacian import Operator
 from trackmatte.numerics.spectral import pulls, sparsity
+from trackmatte.numerics.watch import Watch, unwatched
 
 SPARSE, FAITHFUL, WHOLE = 0.3, 0.1, 100.0
 """Weights of sparsity, of the first estimate, and of summing to 1."""
@@ -50,7 +51,14 @@ def energy(operator: Operator, alpha: F32, first: F32, gamma: F32) -> float:
 
 
 def relax(
-    operator: Operator, first: F32, gamma: F32, *, rounds: int = 8, inner: int = 25, tolerance: float = 1e-3
+    operator: Operator,
+    first: F32,
+    gamma: F32,
+    *,
+    rounds: int = 8,
+    inner: int = 25,
+    tolerance: float = 1e-3,
+    watch: Watch = unwatched,
 ) -> F32:
     """Minimise the energy from its first estimate.
 
@@ -62,17 +70,19 @@ def relax(
     rounds : parabolas that touch the energy from above; each is minimised by conjugate gradients.
     inner : their iterations, at most.
     tolerance : relative residual at which they end.
+    watch : called after every round.
 
     Returns
     -------
     (n, k) layers, not clipped.
     """
     alpha = np.ascontiguousarray(first, np.float32)
-    for _ in range(rounds):
+    for turn in range(rounds):
         u, v = pulls(alpha, gamma[:, None])
         weight = np.float32(SPARSE) * (u + v) + np.float32(FAITHFUL)
         right = np.float32(SPARSE) * v + np.float32(FAITHFUL) * first + np.float32(WHOLE)
         alpha = _conjugate_gradient(operator, weight, right, alpha, inner, tolerance)
+        watch((turn + 1) / rounds)
     return alpha
 
 

@@ -11,17 +11,21 @@ found by Newton's method on quadratics that touch it from above, from k-means on
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from trackmatte.errors import UsageError
+from trackmatte.numerics.blas import single_blas
 from trackmatte.numerics.eigen import enlarge, rayleigh_ritz, smallest_eigenvectors, smoothed
 from trackmatte.numerics.gmm import kmeans, nearest_centre
 from trackmatte.numerics.laplacian import Operator, full_laplacian
 from trackmatte.numerics.rgb8 import rgb8
+from trackmatte.numerics.watch import Watch, unwatched
 
 EXACT = 60_000
 """Pixels up to which eigenvectors come from elimination, in 5 to 10 s; beyond, they are lifted."""
@@ -61,6 +65,7 @@ def sparse_components(
     gamma: float = 0.9,
     rounds: int = 20,
     least: float = 0.1,
+    watch: Watch = unwatched,
 ) -> NDArray[np.float32]:
     """Combine eigenvectors into components that are nearly 0 or 1.
 
@@ -71,36 +76,49 @@ def sparse_components(
     gamma : below 1; the smaller, the harder the components.
     rounds : of Newton's method.
     least : components that nowhere reach it are dropped.
+    watch : called after every round.
 
     Returns
     -------
-    (n, m) components; every row sums to 1 as well as the span can. Values may leave [0, 1] a little.
+    (n, m) components; every row sums to 1 as well as the span can. Values may leave [0, 1] a little. The same
+    bytes on any number of threads, which are those of the compiled kernels.
     """
     basis = np.ascontiguousarray(vectors, np.float32)
     whole = basis.T.astype(np.float64).sum(1)  # the combination that is 1 everywhere
     one_hot = labels[:, None] == np.unique(labels)[None]
     alpha = basis @ (basis.T @ one_hot.astype(np.float32))
-    for turn in range(rounds):
-        if turn:
-            kept = alpha.max(0) > least
-            alpha = alpha[:, kept] if kept.any() else alpha[:, :1]
-        if alpha.shape[1] == 1:
-            return np.ones_like(alpha)
-        u, v = pulls(alpha, gamma)
-        alpha = basis @ _newton(basis, u, v, whole).astype(np.float32)
+    with single_blas(), ThreadPoolExecutor(numba.get_num_threads()) as pool:
+        for turn in range(rounds):
+            if turn:
+                kept = alpha.max(0) > least
+                alpha = alpha[:, kept] if kept.any() else alpha[:, :1]
+            if alpha.shape[1] == 1:
+                return np.ones_like(alpha)
+            u, v = pulls(alpha, gamma)
+            alpha = basis @ _newton(pool, basis, u, v, whole).astype(np.float32)
+            watch((turn + 1) / rounds)
     return np.asarray(alpha, np.float32)
 
 
 def _newton(
-    basis: NDArray[np.float32], u: NDArray[np.float32], v: NDArray[np.float32], whole: NDArray[np.float64]
+    pool: ThreadPoolExecutor,
+    basis: NDArray[np.float32],
+    u: NDArray[np.float32],
+    v: NDArray[np.float32],
+    whole: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return (k, m) the minimum of one round's parabolas under ``sum y_i = whole`` (Lagrange multipliers)."""
-    inverses, free = [], []
-    for i in range(u.shape[1]):
-        gram = (basis.T @ (basis * (u[:, i] + v[:, i])[:, None])).astype(np.float64)
+    weight = np.sqrt(u + v)
+
+    def inverted(i: int) -> NDArray[np.float64]:
+        half = basis * weight[:, i, None]
+        gram = (half.T @ half).astype(np.float64)  # of one array with itself: half the work
         gram[np.diag_indices_from(gram)] += 1e-6 * np.trace(gram) / len(gram)
-        inverses.append(np.linalg.inv(gram))
-        free.append(inverses[-1] @ (basis.T @ v[:, i]).astype(np.float64))
+        return np.linalg.inv(gram)
+
+    inverses = list(pool.map(inverted, range(u.shape[1])))
+    pulled = (basis.T @ v).astype(np.float64)
+    free = [inverse @ pulled[:, i] for i, inverse in enumerate(inverses)]
     force = np.linalg.solve(np.sum(inverses, 0), whole - np.sum(free, 0))
     return np.stack([f + inverse @ force for f, inverse in zip(free, inverses, strict=True)], 1)
 

@@ -22,6 +22,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from trackmatte.errors import UsageError
+from trackmatte.numerics.blas import single_blas
 from trackmatte.numerics.eigen import enlarge, smallest_eigenvectors, smoothed
 from trackmatte.numerics.guided import guided_filter
 from trackmatte.numerics.laplacian import Operator, full_laplacian
@@ -29,6 +30,7 @@ from trackmatte.numerics.relax import relax, softness
 from trackmatte.numerics.rgb8 import rgb8
 from trackmatte.numerics.spectral import as_layers, clusters, embedding, sparse_components
 from trackmatte.numerics.superpixels import slic_segments
+from trackmatte.numerics.watch import Watch, part_of, unwatched
 from trackmatte.select.affinity import describe, links, reduce_features
 
 F32 = NDArray[np.float32]
@@ -61,7 +63,13 @@ class Making:
     """Regularisation of the matting Laplacian's colour covariance."""
 
 
-def soft_layers(image: NDArray[Any], features: F32 | None = None, how: Making | None = None) -> F32:
+def soft_layers(
+    image: NDArray[Any],
+    features: F32 | None = None,
+    how: Making | None = None,
+    watch: Watch = unwatched,
+    before: F32 | None = None,
+) -> F32:
     """Split a picture into soft layers.
 
     Parameters
@@ -69,6 +77,9 @@ def soft_layers(image: NDArray[Any], features: F32 | None = None, how: Making | 
     image : (H, W, 3) uint8, or floating in [0, 1]; display code.
     features : (h, w, d) of the same picture, such as an encoder's; None = `affinity.describe`.
     how : settings; None = the paper's.
+    watch : called a few times a second with the part that is done; what it raises ends the work.
+    before : (h, w, count) layers of the frame before, at any scale: components join the layer that covered
+        most of them there, not those whose features they share.
 
     Returns
     -------
@@ -90,33 +101,48 @@ def soft_layers(image: NDArray[Any], features: F32 | None = None, how: Making | 
     if how.count == 1 or min(height, width) < SMALLEST:
         return _padded(np.ones((height, width, 1), np.float32), how.count)
     work = _at_most(shown, how.pixels).astype(np.float32) / np.float32(255)
-    layers = _work(work, features, how)
-    if work.shape[:2] != (height, width):
-        layers = _to_full(layers, shown)
+    large = work.shape[:2] != (height, width)
+    with single_blas():
+        layers = _work(work, features, how, part_of(watch, 0, 0.9 if large else 1), before)
+        if large:
+            layers = _to_full(layers, shown, part_of(watch, 0.9, 1))
     return _padded(layers, how.count)
 
 
-def _work(rgb: F32, features: F32 | None, how: Making) -> F32:
+def _work(rgb: F32, features: F32 | None, how: Making, watch: Watch, before: F32 | None) -> F32:
     """Return (h, w, m) layers of a picture of moderate size, m at most the count."""
     height, width = rgb.shape[:2]
     seen = reduce_features(describe(rgb) if features is None else features, rgb)
     labels = slic_segments(rgb, min(how.superpixels, max(1, height * width // 4)))
     laplacian, at = links(rgb, seen, labels)
-    first, small_shape = _components(rgb, seen, laplacian, at, how)
+    watch(0.05)
+    alpha, small = _components(rgb, laplacian, at, how, part_of(watch, 0.05, 0.8))
+    small_shape = small[1], small[0]
+    guide = seen if before is None else before
+    planes = (np.ascontiguousarray(guide[..., i]) for i in range(guide.shape[2]))
+    reduced = [cv2.resize(p, small, interpolation=cv2.INTER_AREA).ravel() for p in planes]
+    told = np.stack(reduced, 1)
+    first = group(alpha, told, how.count) if before is None else group_as(alpha, told)
     system = full_laplacian(rgb, how.epsilon, np.float32)
     operator = Operator(system, (laplacian, at[:, 0] * width + at[:, 1]))
     if small_shape != (height, width):
         first = enlarge(first, small_shape, rgb)
+        watch(0.85)
         first = smoothed(operator, first, 0.02 * operator.largest(), operator.largest(), 12)
     first = as_layers(first)
-    final = relax(operator, first, softness(rgb).ravel())
+    watch(0.9)
+    final = relax(operator, first, softness(rgb).ravel(), watch=part_of(watch, 0.9, 1))
     return as_layers(final).reshape(height, width, -1)
 
 
 def _components(
-    rgb: F32, features: F32, laplacian: sp.csr_array, at: NDArray[np.int64], how: Making
+    rgb: F32,
+    laplacian: sp.csr_array,
+    at: NDArray[np.int64],
+    how: Making,
+    watch: Watch,
 ) -> tuple[F32, tuple[int, int]]:
-    """Return (n, m) grouped components of the coarse picture, and its (h, w)."""
+    """Return (n, m) components of the coarse picture, and its (w, h)."""
     small = _at_most(rgb, how.coarse)
     h, w = small.shape[:2]
     share = h * w / (rgb.shape[0] * rgb.shape[1])
@@ -126,11 +152,12 @@ def _components(
     spread = sp.csr_array((np.ones(n), (rows * w + columns, np.arange(n))), shape=(h * w, n))
     matting = full_laplacian(small, how.epsilon).matrix()
     joined = sp.csr_array(matting + share * (spread @ laplacian @ spread.T))
-    values, vectors = smallest_eigenvectors(joined, min(how.eigenvectors, h * w - 1))
+    sought = min(how.eigenvectors, h * w - 1)
+    values, vectors = smallest_eigenvectors(joined, sought, part_of(watch, 0, 0.6))
     start = clusters(embedding(values, vectors), how.components)
-    alpha = sparse_components(vectors, start, gamma=how.gamma, rounds=how.rounds)
-    seen = cv2.resize(features, (w, h), interpolation=cv2.INTER_AREA).reshape(h * w, -1)
-    return group(alpha, seen, how.count), (h, w)
+    rest = part_of(watch, 0.6, 1)
+    alpha = sparse_components(vectors, start, gamma=how.gamma, rounds=how.rounds, watch=rest)
+    return alpha, (w, h)
 
 
 def group(alpha: F32, features: F32, count: int) -> F32:
@@ -148,6 +175,12 @@ def group(alpha: F32, features: F32, count: int) -> F32:
     return np.stack([alpha[:, which == k].sum(1) for k in np.unique(which)], 1)
 
 
+def group_as(alpha: F32, before: F32) -> F32:
+    """Join (n, m) components into the (n, count) layers of the frame before, each where most of it was."""
+    which = (np.clip(alpha, 0, 1).T @ before).argmax(1)
+    return np.stack([alpha[:, which == k].sum(1) for k in range(before.shape[1])], 1)
+
+
 def _at_most(image: NDArray[Any], pixels: int) -> NDArray[Any]:
     """Shrink (h, w, 3) to at most ``pixels``, averaging."""
     h, w = image.shape[:2]
@@ -158,7 +191,7 @@ def _at_most(image: NDArray[Any], pixels: int) -> NDArray[Any]:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
-def _to_full(layers: F32, shown: NDArray[np.uint8]) -> F32:
+def _to_full(layers: F32, shown: NDArray[np.uint8], watch: Watch) -> F32:
     """Bring (h, w, m) layers to the size of the picture, along its colours, strip by strip."""
     height, width = shown.shape[:2]
     scale = max(1, round(width / layers.shape[1]))
@@ -180,6 +213,7 @@ def _to_full(layers: F32, shown: NDArray[np.uint8]) -> F32:
                 borderMode=cv2.BORDER_REPLICATE,
             )
             out[top : top + strip, :, i] = guided_filter(guide, rough, 2 * scale, 1e-5, scale)[kept]
+            watch(min(1.0, (top + strip * (i + 1) / layers.shape[2]) / height))
     np.clip(out, 0, 1, out=out)
     out /= np.maximum(out.sum(-1, keepdims=True), 1e-6)
     return out

@@ -14,6 +14,7 @@ polygon, with ``E2 = g((1 - b) C + b eta g(D^2))``, D the distance to the polygo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -37,6 +38,8 @@ _BLUR = 2.2  # px before the watershed: 4,000 to 9,000 pieces at 540p
 _ETA = 10.0  # the paper's
 _BAND = 7.0  # px, half width of what boundary editing decides
 _VERTEX = 2.0  # px, how far the contour may leave its polygon
+
+_KEPT = 1_000_000  # pixels; pieces of pictures up to there are kept for the next stroke, about 12 MB each
 
 Floats = NDArray[np.float64]
 Polygon = NDArray[np.int32]
@@ -72,6 +75,19 @@ def prepare(rgb: NDArray[np.uint8]) -> Pieces:
     pairs, weights = neighbours(labels, arcs[:, :-1, _RIGHT], arcs[:-1, :, _DOWN])
     areas = np.bincount(labels.ravel()).astype(np.float64)
     return Pieces(rgb, labels, means, areas, pairs, weights)
+
+
+def prepared(rgb: NDArray[np.uint8]) -> Pieces:
+    """Return the pieces of an (h, w, 3) image, at once where it is one of the last two asked for."""
+    height, width = rgb.shape[:2]
+    if height * width > _KEPT:
+        return prepare(rgb)
+    return _kept(rgb.tobytes(), height, width)
+
+
+@lru_cache(maxsize=2)
+def _kept(pixels: bytes, height: int, width: int) -> Pieces:
+    return prepare(np.frombuffer(pixels, np.uint8).reshape(height, width, 3).copy())
 
 
 def stroke(pieces: Pieces, subject: Bool, background: Bool) -> Cut:

@@ -17,7 +17,7 @@ from trackmatte.select.evidence import Bool, Odds, box_pixels
 from trackmatte.select.finish import keep_components, to_logits
 from trackmatte.select.interactive import select_mask
 from trackmatte.select.iterated import grab_cut
-from trackmatte.select.lazy import edit_boundary, polygons_of, prepare, stroke
+from trackmatte.select.lazy import edit_boundary, polygons_of, prepared, stroke
 from trackmatte.select.raster import Seeds, draw_seeds, to_pixel
 from trackmatte.select.seeded import Cut, graph_cut, need_both, regions_cut
 
@@ -97,7 +97,7 @@ def _mrf(image: NDArray[Any], prompt: Prompt) -> Selection:
 
 def _lazy(image: NDArray[Any], prompt: Prompt) -> Selection:
     request = _request(image, prompt, "lazy")
-    pieces = prepare(request.rgb)
+    pieces = prepared(request.rgb)
     if prompt.polygons:
         need_both(request.subject, request.background, "lazy")
         height, width = request.subject.shape

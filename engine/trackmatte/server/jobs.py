@@ -81,7 +81,7 @@ class Job:
             return True
 
     def cancel(self) -> None:
-        """Stop after the frame in hand, or do not begin."""
+        """Stop after the frame in hand, or a step of it where one takes long, or do not begin."""
         self._stop = True
         if self.status == "queued":
             self.enter("cancelled")
@@ -95,14 +95,15 @@ class Job:
         """
         try:
             for p in steps:
-                self.tell(
-                    lambda seq, p=p: ProgressEvent(  # type: ignore[misc]
-                        seq, p.stage, p.frame, p.done, p.total, round(p.fps, 3), round(p.eta, 1), p.note
-                    )
-                )
-                self.check()
+                self.at(p)
         finally:
             steps.close()  # type: ignore[attr-defined]
+
+    def at(self, p: Progress) -> None:
+        """Tell where the work is, and raise `Cancelled` if someone cancelled."""
+        fps, eta = round(p.fps, 3), round(p.eta, 1)
+        self.tell(lambda seq: ProgressEvent(seq, p.stage, p.frame, p.done, p.total, fps, eta, p.note))
+        self.check()
 
     def check(self) -> None:
         """Raise `Cancelled` if someone cancelled."""

@@ -157,7 +157,7 @@ function hear(name: string, event: JobEvent): void {
   if (event.event === "progress" && job) {
     const { stage, done, of, fps, eta } = event;
     put({ ...job, status: "running", stage, done, of, fps, eta });
-    outdate(event.frame);
+    if (stage !== "layers") outdate(event.frame);
     if (performance.now() - fresh > FRESH) {
       fresh = performance.now();
       void refresh().catch(report);

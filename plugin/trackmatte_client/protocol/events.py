@@ -20,17 +20,17 @@ class StateEvent:
 
 @dataclass(frozen=True)
 class ProgressEvent:
-    """One more frame is finished."""
+    """One more frame is finished; of ``layers``, which take long, one more hundredth of a frame."""
 
     seq: int
     stage: str
-    """``track``, ``refine``, ``steady``, ``export``."""
+    """``track``, ``refine``, ``steady``, ``export``, ``layers``."""
     frame: int
-    """The frame just finished."""
+    """The frame just finished, or in hand."""
     done: int
-    """Frames finished in this stage."""
+    """Frames finished in this stage; of ``layers`` hundredths of frames."""
     of: int
-    """Frames this stage has to finish."""
+    """What ``done`` will be in the end."""
     fps: float
     eta: float
     """Seconds to go at the present speed; 0 = not known."""

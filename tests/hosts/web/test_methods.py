@@ -191,19 +191,16 @@ def test_layers_are_clicked_and_become_the_mask(
     page.page.locator(".layers button").first.wait_for()
     assert page.page.locator(".layers button").count() == 3
     assert page.page.get_attribute("#picture", "data-view") == "layers"
-    page.click(0.35, 0.5)
-    chosen = page.page.locator(".layers button[aria-pressed=true]")
-    assert chosen.count() == 1
-    page.click(0.35, 0.5)
-    assert chosen.count() == 0
+    chosen = "document.querySelectorAll('.layers button[aria-pressed=true]').length === "
+    page.click(0.35, 0.5).wait(f"{chosen}1")
+    page.click(0.35, 0.5).wait(f"{chosen}0")
     page.press("Enter").says("Click on the layers that are subject")
     page.page.get_by_role("button", name="Write EXR").click()
     page.says("Written").idle()
     folder = Path(page.shot.path.replace(".shot.json", "_layers"))
     assert [f.name for f in folder.iterdir()] == ["plate_layers.1001.exr"]
-    page.click(0.35, 0.5).click(0.9, 0.1)
-    assert chosen.count() == 2
-    page.click(0.9, 0.1).press("Enter").settled().kind("selection")
+    page.click(0.35, 0.5).click(0.9, 0.9).wait(f"{chosen}2")
+    page.click(0.9, 0.9).wait(f"{chosen}1").press("Enter").settled().kind("selection")
     (said,) = page.state().prompts
     assert (said.mask, said.points, said.select) == (True, (), None)
     page.work("t")

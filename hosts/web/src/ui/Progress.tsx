@@ -37,6 +37,8 @@ function line(job: Work): string {
   const name = STAGES[job.stage] ?? job.stage;
   if (job.status === "queued") return `${name}: waiting`;
   if (!job.of) return `${name} ...`;
+  const left = job.eta ? `, ${duration(job.eta)} left` : "";
+  if (job.stage === "layers") return `${name} ${Math.floor((100 * job.done) / job.of)} %${left}`; // one frame
   const speed = job.fps ? `, ${job.fps.toFixed(job.fps < 10 ? 1 : 0)} fps` : "";
-  return `${name} ${job.done} of ${job.of}${speed}${job.eta ? `, ${duration(job.eta)} left` : ""}`;
+  return `${name} ${job.done} of ${job.of}${speed}${left}`;
 }
