@@ -13,7 +13,7 @@ import pytest
 
 from tests import disc
 from tests.engines import held_by, new_shot, started
-from tests.hosts.web.looking import HEAR, Look
+from tests.hosts.web.looking import Look
 from trackmatte_client import Client
 from trackmatte_client.protocol import messages as m
 
@@ -90,7 +90,6 @@ def tab(browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., 
     ) -> Look:
         context = browser.new_context(**{"viewport": SIZE, **more})
         page = context.new_page()
-        page.add_init_script(HEAR)
         look = Look(page, client, shot)
         opened.append((context, look))
         looks.append(look)

@@ -54,6 +54,7 @@ class Look:
         self.bugs: list[str] = []
         self.unheard: list[str] = []
         """Requests that came to nothing."""
+        page.add_init_script(HEAR)
         page.set_default_timeout(PATIENCE * 1000)
         page.on("pageerror", lambda e: self.bugs.append(str(e)))
         page.on("console", self._hear)
