@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 HOST = ROOT / "hosts" / "blender"
-VERSIONS = ("4.2", "4.5", "5.0")
+VERSIONS = ("4.2", "4.5", "5.0", "5.2")
 SECONDS = 240
 """A Blender that hangs is ended after that."""
 Chapter = Callable[..., dict[str, Any]]

@@ -1,7 +1,7 @@
-"""Pictures for the docs: blender --factory-startup --python screenshots.py -- STAGED_FOLDER CLIP PICTURES
+"""Pictures for the docs: blender --enable-event-simulate --python screenshots.py -- ADDON CLIP PICTURES
 
-Needs a Blender with a window (Debian's 3.4 under Xvfb will do) and --enable-event-simulate. 3.4 has no
-extensions, so it takes the add-on's folder in place of the package.
+Needs a Blender with a window (Xvfb will do). ADDON is the module of the installed extension, or the add-on's
+folder for Blender 3.4, which has no extensions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import bpy
 
-STAGED, CLIP, PICTURES = (Path(a) for a in sys.argv[sys.argv.index("--") + 1 :])
+ADDON, CLIP, PICTURES = sys.argv[sys.argv.index("--") + 1 :]
 Wait = Iterator[Callable[[], bool] | None]
 TAB = (1267, 453)
 """Where 3.4 draws the tab Trackmatte in a window of 1280 x 800."""
@@ -29,7 +29,8 @@ FOUND: dict[str, Any] = {}
 
 def module(name: str = "") -> Any:
     """Return the add-on or a module of it."""
-    return importlib.import_module(STAGED.name + (f".{name}" if name else ""))
+    package = Path(ADDON).name  # of a folder its name, of a module all of it
+    return importlib.import_module(package + (f".{name}" if name else ""))
 
 
 def editor(kind: str) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def alone(place: dict[str, Any]) -> None:
 def shoot(name: str) -> None:
     """Save the window as it is."""
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-        bpy.ops.screen.screenshot(filepath=str(PICTURES / f"blender-{name}.png"))
+        bpy.ops.screen.screenshot(filepath=f"{PICTURES}/blender-{name}.png")
 
 
 def click(x: float, y: float, *, drag: tuple[float, float] | None = None, ctrl: bool = False) -> None:
@@ -74,6 +75,21 @@ def on_picture(place: dict[str, Any], x: float, y: float) -> tuple[float, float]
     return region.x + u, region.y + v
 
 
+def to_tab(place: dict[str, Any]) -> Wait:
+    """Click on the sidebar's tabs from the top until the add-on's is shown; 3.4 cannot say which one is."""
+    if bpy.app.version < (4, 2, 0):
+        click(*TAB)
+        yield None
+        return
+    region = next(r for r in place["area"].regions if r.type == "UI")
+    for y in range(region.y + region.height - 20, region.y, -20):
+        click(region.x + region.width - 10, y)
+        yield None
+        if region.active_panel_category == "Trackmatte":
+            return
+    raise RuntimeError("there is no tab Trackmatte")
+
+
 def idle() -> bool:
     """Whether nothing runs."""
     return not module("ops_run").running
@@ -87,15 +103,14 @@ def steps() -> Wait:
     yield None
     place = editor("CLIP_EDITOR")
     space = place["area"].spaces.active
-    space.clip = bpy.data.movieclips.load(str(CLIP))
+    space.clip = bpy.data.movieclips.load(CLIP)
     yield None
     space.show_region_toolbar, space.show_region_ui = False, True
     yield None
     with bpy.context.temp_override(**place):
         bpy.ops.clip.view_all(fit_view=True)
         bpy.ops.trackmatte.match()
-    click(*TAB)
-    yield None
+    yield from to_tab(place)
     yield from prompting(place)
     yield from computing()
     yield from composing()
@@ -193,15 +208,16 @@ def composing() -> Wait:
     yield None
     shoot("nodes")
     bpy.context.scene.view_settings.view_transform = "Standard"
-    bpy.context.scene.render.filepath = str(PICTURES / "blender-blur.png")
+    bpy.context.scene.render.filepath = f"{PICTURES}/blender-blur.png"
     bpy.ops.render.render(write_still=True)
 
 
 def main() -> None:
     """Drive the steps from a timer."""
     bpy.context.preferences.view.show_splash = False
-    sys.path.insert(0, str(STAGED.parent))
-    module().register()
+    if os.sep in ADDON:
+        sys.path.insert(0, str(Path(ADDON).parent))
+        module().register()
     story, begun = steps(), time.monotonic()
     waits: list[Callable[[], bool] | None] = [None]
 
