@@ -143,7 +143,7 @@ class TrackmatteScene(bpy.types.PropertyGroup):
         min=1,
     )
     mask_points: IntProperty(
-        name="Points", description="Points of the outline: more follow it closer", default=32, min=4, max=256
+        name="Points", description="Points of the longest outline: more follow it closer", default=32, min=4, max=256
     )
 
 

@@ -1,7 +1,8 @@
-"""Pictures for the docs: blender --enable-event-simulate --python screenshots.py -- ADDON CLIP PICTURES
+"""Pictures for the docs: blender --enable-event-simulate --python screenshots.py -- ADDON CLIP PICTURES SCREEN
 
-Needs a Blender with a window (Xvfb will do). ADDON is the module of the installed extension, or the add-on's
-folder for Blender 3.4, which has no extensions.
+Needs a Blender with a window on an Xvfb that keeps its screen in the file SCREEN: Blender's own screenshots are
+black under Mesa from 4.3 on. ADDON is the module of the installed extension, or the add-on's folder for
+Blender 3.4, which has no extensions.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -18,12 +20,12 @@ from typing import Any
 
 import bpy
 
-ADDON, CLIP, PICTURES = sys.argv[sys.argv.index("--") + 1 :]
+ADDON, CLIP, PICTURES, SCREEN = sys.argv[sys.argv.index("--") + 1 :]
 Wait = Iterator[Callable[[], bool] | None]
 TAB = (1267, 453)
 """Where 3.4 draws the tab Trackmatte in a window of 1280 x 800."""
 BOX = (0.18, 0.16, 0.63, 0.77)
-LIMIT = 240.0
+LIMIT = 480.0
 FOUND: dict[str, Any] = {}
 
 
@@ -52,9 +54,8 @@ def alone(place: dict[str, Any]) -> None:
 
 
 def shoot(name: str) -> None:
-    """Save the window as it is."""
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-        bpy.ops.screen.screenshot(filepath=f"{PICTURES}/blender-{name}.png")
+    """Save the screen as it is."""
+    shutil.copy(SCREEN, f"{PICTURES}/blender-{name}.xwd")
 
 
 def click(x: float, y: float, *, drag: tuple[float, float] | None = None, ctrl: bool = False) -> None:
