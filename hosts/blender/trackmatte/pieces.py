@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from . import outline
 
-LEAST = 0.004
+LEAST = 0.02
 """Part of the largest outline's area below which a piece or hole is left out."""
 MOST = 12
 """Splines at most: each one is something to correct by hand."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parents[3]
 HOST = ROOT / "hosts" / "blender"
 VERSIONS = ("4.2", "4.5", "5.0", "5.2")
-SECONDS = 240
+SECONDS = 900
 """A Blender that hangs is ended after that."""
 Chapter = Callable[..., dict[str, Any]]
 
@@ -123,7 +123,7 @@ def chapter(blender: tuple[str, Path], package: Path, tmp_path: Path) -> Iterato
 
 
 def filled_spline(spline: list[list[list[float]]], width: int, height: int) -> NDArray[np.bool_]:
-    """Return what a closed spline of [point, left handle, right handle] encloses (H, W), pixels, by OpenCV."""
+    """Return what a closed spline of [point, left handle, right handle] encloses (H, W), by OpenCV; pixels."""
     t = np.linspace(0, 1, 40, endpoint=False)[:, None]
     ring = []
     for here, there in zip(spline, spline[1:] + spline[:1], strict=True):

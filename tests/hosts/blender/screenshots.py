@@ -1,7 +1,7 @@
-"""Pictures for the docs: blender --enable-event-simulate --python screenshots.py -- ADDON CLIP PICTURES SCREEN
+"""Pictures for the docs: blender --enable-event-simulate --python screenshots.py -- ADDON CLIP FOLDER SCREEN
 
-Needs a Blender with a window on an Xvfb that keeps its screen in the file SCREEN: Blender's own screenshots are
-black under Mesa from 4.3 on. ADDON is the module of the installed extension, or the add-on's folder for
+Needs a Blender with a window on an Xvfb that keeps its screen in the file SCREEN: Blender's own screenshots
+are black under Mesa from 4.3 on. ADDON is the module of the installed extension, or the add-on's folder for
 Blender 3.4, which has no extensions.
 """
 
@@ -25,7 +25,7 @@ Wait = Iterator[Callable[[], bool] | None]
 TAB = (1267, 453)
 """Where 3.4 draws the tab Trackmatte in a window of 1280 x 800."""
 BOX = (0.18, 0.16, 0.63, 0.77)
-LIMIT = 480.0
+LIMIT = 840.0
 FOUND: dict[str, Any] = {}
 
 
@@ -67,6 +67,13 @@ def click(x: float, y: float, *, drag: tuple[float, float] | None = None, ctrl: 
     window.event_simulate(type="LEFTMOUSE", value="PRESS", x=at[0], y=at[1], ctrl=ctrl)
     window.event_simulate(type="MOUSEMOVE", value="NOTHING", x=to[0], y=to[1])
     window.event_simulate(type="LEFTMOUSE", value="RELEASE", x=to[0], y=to[1], ctrl=ctrl)
+
+
+def press(key: str, **held: bool) -> None:
+    """Press and release a key, the mouse being over the clip."""
+    window = bpy.context.window_manager.windows[0]
+    for value in ("PRESS", "RELEASE"):
+        window.event_simulate(type=key, value=value, x=300, y=300, **held)
 
 
 def on_picture(place: dict[str, Any], x: float, y: float) -> tuple[float, float]:
@@ -128,17 +135,24 @@ def prompting(place: dict[str, Any]) -> Wait:
     yield idle
     click(*on_picture(place, 0.85, 0.6), ctrl=True)
     yield idle
-    window = place["window"]
-    window.event_simulate(type="ESC", value="PRESS", x=300, y=300)
-    window.event_simulate(type="ESC", value="RELEASE", x=300, y=300)
-    yield idle
     FOUND["picked"] = said()
-    bpy.ops.ed.undo()
-    FOUND["undone"] = said()
-    yield None
-    bpy.ops.ed.redo()
-    FOUND["redone"] = said()
+    press("Z", ctrl=True)  # while points are still being picked
     yield idle
+    yield None
+    FOUND["undone"] = said()
+    press("Z", ctrl=True, shift=True)
+    yield idle
+    yield None
+    FOUND["redone"] = said()
+    with bpy.context.temp_override(**place):
+        bpy.ops.trackmatte.pick("INVOKE_DEFAULT", mode="SUBTRACT")  # in place of the first
+    yield None
+    click(*on_picture(place, 0.5, -0.05))  # beside the picture
+    press("ESC")
+    yield idle
+    click(*on_picture(place, 0.4, 0.5))
+    yield idle
+    FOUND["ended"] = said()
     yield None
     shoot("prompt")
 
@@ -168,6 +182,7 @@ def computing() -> Wait:
     yield idle
     yield None
     shoot("matte")
+    FOUND["picture"] = [*on_picture(place, 0, 1), *on_picture(place, 1, 0)]
     yield from correcting(place)
 
 

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from tests import media_maker
 from tests.counters import read_counter
-from tests.hosts.blender.conftest import ROOT, Chapter, filled_spline
+from tests.hosts.blender.conftest import ROOT, SECONDS, Chapter, filled_spline
 from tests.unit.test_media_frames import by_ffmpeg
 from trackmatte.shot import Shot
 
 FURBALL = ROOT / "sample_clips" / "furball"
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(SECONDS + 60)
 
 
 def true_alpha(number: int) -> NDArray[np.float32]:
@@ -179,6 +179,11 @@ def test_masks_are_seen_corrected_and_handed_back(chapter: Chapter, tmp_path: Pa
     np.testing.assert_allclose(alpha[..., 0], delivered, atol=0.01)
     assert (alpha[..., 3] == 1).all()
     assert np.abs(mask[..., 3] - matte[..., 3]).mean() > 0.003
+
+    pieces = found["pieces"]
+    assert (pieces["splines"], pieces["empty"]) == (3, [17])
+    assert min(pieces["fits"]) > 0.97
+    assert pieces["nothing"] < 1e-4
 
     # Keys on every second frame: between them Blender interpolates.
     assert min(found["outline"][f] for f in ("11", "13", "15")) > 0.9
