@@ -123,7 +123,7 @@ def chapter(blender: tuple[str, Path], package: Path, tmp_path: Path) -> Iterato
 
 
 def filled_spline(spline: list[list[list[float]]], width: int, height: int) -> NDArray[np.bool_]:
-    """Return what a closed spline of [point, left handle, right handle] encloses (H, W), by OpenCV; pixels."""
+    """Return what a closed spline of [point, left handle, right handle] encloses (H, W), pixels."""
     t = np.linspace(0, 1, 40, endpoint=False)[:, None]
     ring = []
     for here, there in zip(spline, spline[1:] + spline[:1], strict=True):
