@@ -97,7 +97,7 @@ def animate(
     mask = bpy.data.masks.new(f"{clip.name} {name}")
     mask.frame_start, mask.frame_end = scene.frame_start, scene.frame_end
     layer = mask.layers.new(name=name)
-    layer.select = True
+    layer.select = layer.use_fill_holes = True
     splines = []
     for piece, number in zip(found, pieces.counts(found, count), strict=True):
         spline = layer.splines.new()

@@ -17,6 +17,9 @@ MOST = 12
 CORNERS = 6
 """Points of a spline, at least."""
 
+GONE = 1e-3
+"""Size of what is not there: Blender draws a line where all points of a spline lie on one spot."""
+
 
 @dataclass(eq=False)
 class Piece:
@@ -69,7 +72,7 @@ def follow(masks: dict[int, NDArray[np.bool_]]) -> list[Piece]:
 
 
 def points(piece: Piece, frames: list[int], count: int) -> dict[int, NDArray[np.float64]]:
-    """Return a piece's points (count, 2) on all frames, pixels; where it is not, they lie on one spot."""
+    """Return a piece's points (count, 2) on all frames, pixels; where it is not, tiny ones."""
     shapes: dict[int, NDArray[np.float64]] = {}
     before = None
     for frame in sorted(piece.lines):
@@ -77,7 +80,8 @@ def points(piece: Piece, frames: list[int], count: int) -> dict[int, NDArray[np.
     for frame in frames:
         if frame not in shapes:
             nearest = min(piece.lines, key=lambda f: abs(f - frame))
-            shapes[frame] = np.tile(shapes[nearest].mean(0), (count, 1))
+            middle = shapes[nearest].mean(0)
+            shapes[frame] = middle + GONE * (shapes[nearest] - middle)
     return shapes
 
 

@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -119,9 +120,21 @@ def steps() -> Wait:
         bpy.ops.clip.view_all(fit_view=True)
         bpy.ops.trackmatte.match()
     yield from to_tab(place)
+    yield from absent(place)
     yield from prompting(place)
     yield from computing()
     yield from composing()
+
+
+def absent(place: dict[str, Any]) -> Wait:
+    """Ask for doubtful frames while there is no engine."""
+    named = os.environ["TRACKMATTE_PYTHON"]
+    os.environ["TRACKMATTE_PYTHON"] = f"{PICTURES}/nowhere"
+    with bpy.context.temp_override(**place):
+        bpy.ops.trackmatte.doubts()
+    yield idle
+    os.environ["TRACKMATTE_PYTHON"] = named
+    FOUND["absent"] = module("ops_run").message["text"]
 
 
 def prompting(place: dict[str, Any]) -> Wait:
@@ -169,6 +182,13 @@ def computing() -> Wait:
     """Track, matte and look."""
     place, clip = editor("CLIP_EDITOR"), bpy.data.movieclips[0]
     clip.trackmatte.use_range, clip.trackmatte.frame_in, clip.trackmatte.frame_out = True, 1, 24
+    with bpy.context.temp_override(**place):
+        bpy.ops.trackmatte.track(direction="both")
+    yield lambda: idle() or any(r.part > 0 for r in module("ops_run").running)
+    engine = json.loads(Path(os.environ["TRACKMATTE_RUNTIME"], "engine.json").read_text())
+    os.kill(engine["pid"], signal.SIGKILL)
+    yield idle
+    FOUND["killed"] = module("ops_run").message["text"]
     with bpy.context.temp_override(**place):
         bpy.ops.trackmatte.track(direction="both")
     yield lambda: idle() or any(r.part > 0.2 for r in module("ops_run").running)

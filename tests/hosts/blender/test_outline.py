@@ -107,7 +107,7 @@ def test_pieces_and_holes_keep_their_splines(logic: Logic) -> None:
     for points, gone, there in ((right, (5, 7, 9), 138.5), (hole, (3, 7, 9), None), (left, (9,), 92.5)):
         for frame in gone:
             assert points[frame].shape == (12, 2)
-            assert np.ptp(points[frame], axis=0).max() == 0
+            assert 0 < np.ptp(points[frame], axis=0).max() < 0.1
             assert there is None or abs(points[frame][0, 0] - there) < 1
     counts = pieces.counts(found, 32)
     assert counts[0] == 32

@@ -93,6 +93,8 @@ def judge(found: dict[str, Any], pictures: Path) -> None:
     ]
     assert (found["picked"], found["undone"], found["redone"]) == (prompts, prompts[:2], prompts)
     assert found["ended"] == prompts
+    assert "nowhere, which is not there; install Trackmatte again" in found["absent"]
+    assert "what was finished is kept, so run the job again" in found["killed"]
     assert found["modes"] == ["TRACKING", 12]  # the editor is as it was while keys were set
     assert (found["mask"], found["cleared"]) == ([True, "MASK", 1], True)
     for name in PICTURES:
