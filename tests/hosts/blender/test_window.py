@@ -125,7 +125,7 @@ def for_docs(pictures: Path, folder: Path) -> None:
     for name in PICTURES:
         picture = picture_of(pictures, name)
         if name == "nodes":
-            picture = picture[190:590, 130:1150]
+            picture = picture[195:625, 130:1150]
         cv2.imwrite(str(folder / f"blender-{name}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
