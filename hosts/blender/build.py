@@ -24,9 +24,9 @@ CLIENT = ROOT / "plugin" / "trackmatte_client"
 EPOCH = (2020, 1, 1, 0, 0, 0)
 """Of all files, so that the same sources give the same bytes."""
 FIND_TOOL = """
-import bpy, pathlib, sys
+import bpy, pathlib
 found = list(pathlib.Path(bpy.utils.resource_path("LOCAL")).rglob("blender_ext.py"))
-print("tool:", found[0], sys.executable)
+print("tool:", found[0])
 """
 
 
@@ -59,25 +59,29 @@ def validate(target: Path, blender: str) -> None:
     ------
     SystemExit : it refuses, with what it says.
     """
-    python = "python" in Path(blender).name
-    how = ["-c", FIND_TOOL] if python else ["--background", "--factory-startup", "--python-expr", FIND_TOOL]
-    said = subprocess.run([blender, *how], capture_output=True, text=True, check=False, timeout=120)
-    line = next((s for s in said.stdout.splitlines() if s.startswith("tool: ")), None)
-    if line is None:
-        raise SystemExit(
-            f"{blender} has no extensions (it must be 4.2 or newer): {said.stderr.strip()[-300:]}"
-        )
-    _, tool, interpreter = line.split(" ", 2)
+    tool = _tool(blender) if "python" in Path(blender).name else ["--background", "--command", "extension"]
     tags = target.parent / f".{target.stem}.tags.json"
     tags.write_text(checks.tags_json())
     try:
-        asked = [interpreter, tool, "validate", "--valid-tags", str(tags), str(target)]
+        asked = [blender, *tool, "validate", "--valid-tags", str(tags), str(target)]
         done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=120)
     finally:
         tags.unlink()
+    if "unknown argument" in done.stdout + done.stderr:
+        raise SystemExit(f"{blender} has no extensions: it must be 4.2 or newer")
     if done.returncode:
         raise SystemExit(f"Blender refuses the package: {(done.stdout + done.stderr).strip()}")
-    print(f"Blender's own tool: {done.stdout.strip().splitlines()[-1]}")
+    said = [s for s in done.stdout.splitlines() if s.startswith("Success")]
+    print(f"Blender's own tool: {said[-1]}")
+
+
+def _tool(python: str) -> list[str]:
+    """Return how a Python with bpy runs Blender's tool for extensions."""
+    said = subprocess.run([python, "-c", FIND_TOOL], capture_output=True, text=True, check=False, timeout=120)
+    line = next((s for s in said.stdout.splitlines() if s.startswith("tool: ")), None)
+    if line is None:
+        raise SystemExit(f"{python} has no bpy with extensions (4.2 or newer): {said.stderr.strip()[-300:]}")
+    return [line.removeprefix("tool: ")]
 
 
 def build(out: Path) -> Path:

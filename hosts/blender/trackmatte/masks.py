@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from . import comp_tree, outline, pictures
+from . import comp_tree, outline, pictures, pieces
 
 WIDTH = 960
 """Pixels of a mask handed to the engine, at most."""
@@ -75,59 +75,52 @@ def animate(
     keys: dict[int, NDArray[np.float32]],
     count: int,
 ) -> tuple[Any, list[int]]:
-    """Make an animated mask with one closed spline from pictures of an object.
+    """Make an animated mask from pictures of an object: a closed spline for each piece and each hole.
 
     Parameters
     ----------
-    keys : masks (H, W) in [0, 1] by scene frame.
-    count : points of the spline, the same on all frames.
+    keys : masks (H, W) in [0, 1] by scene frame, all of one size.
+    count : points of the longest spline, the same on all frames.
 
     Returns
     -------
-    The mask, and the frames left out because the object is not seen there.
+    The mask, and the frames on which it is empty because the object is not seen there.
 
     Raises
     ------
     RuntimeError : it is seen nowhere, or there is no window to set keys in.
     """
-    shapes = _shapes(keys, count)
-    if not shapes:
+    found = pieces.follow({frame: mask > 0.5 for frame, mask in keys.items()})
+    if not found:
         raise RuntimeError(f"{name} is seen on none of these frames: track first")
-    scene = context.scene
+    scene, frames = context.scene, sorted(keys)
     mask = bpy.data.masks.new(f"{clip.name} {name}")
     mask.frame_start, mask.frame_end = scene.frame_start, scene.frame_end
     layer = mask.layers.new(name=name)
-    spline = layer.splines.new()
-    spline.use_cyclic = True
-    spline.points.add(count - len(spline.points))
-    layer.select = True
+    layer.select = layer.use_fill_holes = True
+    splines = []
+    for piece, number in zip(found, pieces.counts(found, count), strict=True):
+        spline = layer.splines.new()
+        spline.use_cyclic = True
+        spline.points.add(number - len(spline.points))
+        splines.append((spline, pieces.points(piece, frames, number)))
+    size = np.array(next(iter(keys.values())).shape[::-1])
     frame = scene.frame_current
     with _Editor(context, clip, mask) as editor:
-        for at, points in shapes.items():
+        for at in frames:
             scene.frame_set(at)
-            _place(spline, points, *clip.size)
+            for spline, shapes in splines:
+                _place(spline, shapes[at] / size, *clip.size)
             editor.key()
     scene.frame_current = frame
-    return mask, sorted(set(keys) - set(shapes))
-
-
-def _shapes(keys: dict[int, NDArray[np.float32]], count: int) -> dict[int, NDArray[np.float64]]:
-    """Return (count, 2) outlines in [0, 1], y down, by scene frame."""
-    shapes: dict[int, NDArray[np.float64]] = {}
-    before = None
-    for frame in sorted(keys):
-        line = outline.trace(keys[frame] > 0.5)
-        if len(line) >= 4:
-            before = outline.resample(line, count, before)
-            shapes[frame] = before / np.array(keys[frame].shape[::-1])
-    return shapes
+    return mask, sorted(set(frames) - {f for piece in found for f in piece.lines})
 
 
 def _place(spline: Any, points: NDArray[np.float64], width: int, height: int) -> None:
     """Put a spline's points on an outline, with tangents from their neighbours (Catmull-Rom)."""
     at = np.array([from_picture(x, y, width, height) for x, y in points])
     along = (np.roll(at, -1, axis=0) - np.roll(at, 1, axis=0)) / 6
-    for point, co, tangent in zip(spline.points, at, along):  # noqa: B905
+    for point, co, tangent in zip(spline.points, at, along, strict=True):
         point.handle_left_type = point.handle_right_type = "FREE"
         point.select = True
         if hasattr(point, "select_control_point"):  # not in 3.4

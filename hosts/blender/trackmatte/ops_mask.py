@@ -12,7 +12,7 @@ from .work import Outcome
 
 
 class TRACKMATTE_OT_to_mask(bpy.types.Operator):
-    """Make an animated Blender mask of the tracked object: the outline of its largest piece"""
+    """Make an animated Blender mask of the tracked object: outlines of its pieces and holes"""
 
     bl_idname = "trackmatte.to_mask"
     bl_label = "To Animated Mask"
@@ -44,10 +44,9 @@ def _made(context: bpy.types.Context, clip: Any, outcome: Outcome) -> list[str]:
     keys = {timing.scene(n): pictures.decode(png) for n, png in outcome.images.items()}
     settings = context.scene.trackmatte
     mask, empty = masks.animate(context, clip, clips.object_name(clip), keys, settings.mask_points)
-    count = len(keys) - len(empty)
-    said = [f"made the mask {mask.name} with {count} keys; correct it, then press Use Corrected Mask"]
+    said = [f"made the mask {mask.name} with {len(keys)} keys; correct it, then press Use Corrected Mask"]
     if empty:
-        said.append(f"not seen on scene frames {frames.text(empty)}: no key there")
+        said.append(f"not seen on scene frames {frames.text(empty)}: the mask is empty there")
     return said
 
 

@@ -133,6 +133,8 @@ class TRACKMATTE_OT_pick(bpy.types.Operator):
         items=(("ADD", "Subject", ""), ("SUBTRACT", "Background", ""), ("BOX", "Box", "")), default="ADD"
     )
     _start: tuple[float, float] | None = None
+    _picks = 0
+    """How often one was begun: the newest takes the clicks and ends the others."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -142,13 +144,17 @@ class TRACKMATTE_OT_pick(bpy.types.Operator):
         if context.area.type != "CLIP_EDITOR":
             self.report({"ERROR"}, "points are picked in the Movie Clip Editor")
             return {"CANCELLED"}
+        TRACKMATTE_OT_pick._picks += 1
+        self._number = TRACKMATTE_OT_pick._picks
         context.window_manager.modal_handler_add(self)
         context.window.cursor_modal_set("CROSSHAIR")
         context.area.header_text_set("Click: subject   Ctrl: background   Drag: box   Esc, right click: end")
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if event.type in {"ESC", "RIGHTMOUSE", "RET"}:
+        if self._number != TRACKMATTE_OT_pick._picks:
+            return {"FINISHED", "PASS_THROUGH"}
+        if event.type in {"ESC", "RIGHTMOUSE", "RET"} or context.area.type != "CLIP_EDITOR":
             context.window.cursor_modal_restore()
             context.area.header_text_set(None)
             return {"FINISHED"}

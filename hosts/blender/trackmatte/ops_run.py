@@ -78,6 +78,8 @@ def begin(context: bpy.types.Context, clip: Any, request: Request, then: Then) -
     """Start work on a thread and look after it from Blender's timer."""
     begun = Running(Work(request), clips.identity(clip), context.scene.name, then)
     running.append(begun)
+    if request.doing != "show":  # what was said of the job before is past
+        message.update(text="", bad=False)
     if not bpy.app.background and not bpy.app.timers.is_registered(_tick):
         bpy.app.timers.register(_tick, first_interval=TICK)
     return begun

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From pixels to splines: the outline of a mask."""
+"""From pixels to splines: the outlines of a mask."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 _STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 """Right, down, left, up."""
+_FINE = 16
+"""Positions between two points of a spline at which it is compared with an outline."""
 
 
-def trace(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the outer outline of the largest piece of a mask, along pixel edges.
+def trace(mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
+    """Return the outlines of a mask's pieces and of their holes, along pixel edges, the largest first.
 
     Parameters
     ----------
@@ -23,11 +25,11 @@ def trace(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
 
     Returns
     -------
-    (N, 2) corners in pixels, x right and y down, the subject on the right hand; (0, 2) for an empty mask.
+    (N, 2) corners in pixels each, x right and y down, the subject on the right hand: `area` of a piece is
+    positive, of a hole negative.
     """
     edges = _edges(mask)
-    best: list[tuple[int, int]] = []
-    largest = 0.0
+    found = []
     while edges:
         start = next(iter(edges))
         walk, (x, y), heading = [], start, edges[start][0]
@@ -43,10 +45,8 @@ def trace(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
             x, y = x + _STEPS[turn][0], y + _STEPS[turn][1]
             if (x, y) == start:
                 break
-        size = area(np.asarray(walk, float))
-        if size > largest:
-            best, largest = walk, size
-    return np.asarray(best, float).reshape(-1, 2)
+        found.append(np.asarray(walk, float))
+    return sorted(found, key=lambda line: -abs(area(line)))
 
 
 def _edges(mask: NDArray[np.bool_]) -> dict[tuple[int, int], list[int]]:
@@ -72,27 +72,47 @@ def area(outline: NDArray[np.float64]) -> float:
     return float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) / 2)
 
 
-def resample(
+def fitted(
     outline: NDArray[np.float64], count: int, like: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
-    """Return ``count`` points at even distances on a closed outline.
+    """Return the points of the closed Catmull-Rom spline that is closest to an outline (least squares).
 
     Parameters
     ----------
+    count : points.
     like : (count, 2) the points of the frame before: the start is chosen so that points wander least.
     """
+    at = _even(outline, count * _FINE)
+    points = np.linalg.lstsq(_catmull_rom(count), at, rcond=None)[0]
+    if like is None:
+        return points
+    moved = points - points.mean(0) + like.mean(0)
+    costs = [float(np.sum((np.roll(moved, -k, axis=0) - like) ** 2)) for k in range(count)]
+    return np.roll(points, -int(np.argmin(costs)), axis=0)
+
+
+def _even(outline: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Return points (count, 2) at even distances on a closed outline."""
     closed = np.vstack([outline, outline[:1]])
     # Pixel edges are stairs: their middles lie on the true edge.
     closed = (closed[1:] + closed[:-1]) / 2
     closed = np.vstack([closed, closed[:1]])
     length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
     at = np.linspace(0, length[-1], count, endpoint=False)
-    points = np.stack([np.interp(at, length, closed[:, i]) for i in (0, 1)], axis=1)
-    if like is None:
-        return points
-    moved = points - points.mean(0) + like.mean(0)
-    costs = [float(np.sum((np.roll(moved, -k, axis=0) - like) ** 2)) for k in range(count)]
-    return np.roll(points, -int(np.argmin(costs)), axis=0)
+    return np.stack([np.interp(at, length, closed[:, i]) for i in (0, 1)], axis=1)
+
+
+def _catmull_rom(count: int) -> NDArray[np.float64]:
+    """Return the matrix (count * _FINE, count) from a closed spline's points to positions along it."""
+    t = np.arange(_FINE) / _FINE
+    leave, arrive = t**3 - 2 * t**2 + t, t**3 - t**2
+    there = 3 * t**2 - 2 * t**3
+    weights = (-leave / 2, 1 - there - arrive / 2, there + leave / 2, arrive / 2)
+    matrix = np.zeros((count, _FINE, count))
+    for here in range(count):
+        for k, weight in enumerate(weights):
+            matrix[here, :, (here + k - 1) % count] += weight
+    return matrix.reshape(-1, count)
 
 
 def png(mask: NDArray[np.floating]) -> str:

@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import bpy
 from bpy.props import StringProperty
 
 from .trackmatte_client import EngineError, connect
+
+NARROW, MARGIN, LETTER = 28, 12, 6
+"""Letters of a line at least, letters lost at its ends, pixels of a letter."""
 
 
 class TrackmattePreferences(bpy.types.AddonPreferences):
@@ -70,24 +75,27 @@ def python(context: bpy.types.Context) -> str:
 
 def draw(layout: bpy.types.UILayout, preferences: TrackmattePreferences) -> None:
     """Draw path, Find, Test and what they said."""
+    layout.prop(preferences, "python")
     row = layout.row(align=True)
-    row.prop(preferences, "python")
     row.operator("trackmatte.find")
     row.operator("trackmatte.test")
     for line in preferences.said.splitlines():
         wrapped(layout, line)
 
 
-def wrapped(layout: bpy.types.UILayout, text: str, width: int = 28) -> None:
+def wrapped(layout: bpy.types.UILayout, text: str) -> None:
     """Draw a long sentence on several lines; Blender would cut it."""
     column = layout.column(align=True)
-    line = ""
-    for word in text.split():
-        if line and len(line) + len(word) >= width:
-            column.label(text=line)
-            line = ""
-        line = f"{line} {word}".strip()
-    column.label(text=line)
+    for line in textwrap.wrap(text, _letters(), break_on_hyphens=False):
+        column.label(text=line)
+
+
+def _letters() -> int:
+    """Return how many letters a line of the region being drawn has room for, about."""
+    region = bpy.context.region
+    if region is None:
+        return NARROW
+    return max(round(region.width / bpy.context.preferences.system.ui_scale / LETTER) - MARGIN, NARROW)
 
 
 def _answer(

@@ -23,6 +23,7 @@ TRACKERS = (
 REFINERS = (
     ("auto", "Automatic", "The best one that this engine can run"),
     ("closed_form", "Closed form", "Matting on a band around the mask; needs no weights"),
+    ("bayesian", "Bayesian", "Colour models around each pixel of the band; needs no weights"),
     ("mam", "Matting Anything", "Needs weights"),
     ("hiera", "Hiera", "Needs weights"),
     ("none", "None", "The tracked mask as it is"),
@@ -143,7 +144,11 @@ class TrackmatteScene(bpy.types.PropertyGroup):
         min=1,
     )
     mask_points: IntProperty(
-        name="Points", description="Points of the outline: more follow it closer", default=32, min=4, max=256
+        name="Points",
+        description="Points of the longest outline: more follow it closer",
+        default=32,
+        min=4,
+        max=256,
     )
 
 

@@ -130,7 +130,7 @@ def masks(said: dict[str, Any]) -> dict[str, Any]:
     state.tracker, state.refiner = "flow", "closed_form"
     bpy.ops.trackmatte.match()
     state.use_range, state.frame_in, state.frame_out = True, 11, 15
-    found: dict[str, Any] = {"drawn": _drawn(clip)}
+    found: dict[str, Any] = {"drawn": _drawn(clip), "pieces": _pieces(clip)}
     scene.frame_set(11)
     bpy.ops.trackmatte.add_box(box=BOX)
     bpy.ops.trackmatte.track()
@@ -212,7 +212,7 @@ def _drawn(clip: Any) -> dict[str, Any]:
     part(fresh("whole")[0])
     for name, holes in (("hole", True), ("no hole", False)):
         mask, layer = fresh(name, holes)
-        square(layer, 0.1)
+        square(layer, 0.1, hole=True)
         part(mask)
     mask, _ = fresh("subtracted")
     above = mask.layers.new(name="b")
@@ -236,6 +236,26 @@ def _drawn(clip: Any) -> dict[str, Any]:
     parts["scenes"] = len(bpy.data.scenes)
     parts["groups"] = len(bpy.data.node_groups)
     return parts
+
+
+def _pieces(clip: Any) -> dict[str, Any]:
+    """Return how an animated mask of a ring and a disc fits, also when hole, disc and all are gone."""
+    y, x = np.mgrid[:360, :640]
+
+    def disc(u: float, radius: float) -> np.ndarray:
+        return np.hypot(x - u, y - 180) < radius
+
+    pictures = {
+        11: disc(200, 90) & ~disc(200, 40) | disc(480, 50),
+        13: disc(220, 90) & ~disc(220, 45) | disc(470, 40),
+        15: disc(240, 90),
+        17: np.zeros((360, 640), bool),
+    }
+    keys = {f: p.astype(np.float32) for f, p in pictures.items()}
+    mask, empty = addon("masks").animate(bpy.context, clip, "made", keys, 32)
+    fits = [_overlap(_rasterised(clip, mask, f), keys[f]) for f in (11, 13, 15)]
+    nothing = float(_rasterised(clip, mask, 17).mean())
+    return {"splines": len(mask.layers[0].splines), "fits": fits, "nothing": nothing, "empty": empty}
 
 
 def _tracked(clip: Any, frame: int) -> np.ndarray:

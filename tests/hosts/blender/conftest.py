@@ -14,12 +14,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[3]
 HOST = ROOT / "hosts" / "blender"
-VERSIONS = ("4.2", "4.5", "5.0")
-SECONDS = 240
+VERSIONS = ("4.2", "4.5", "5.0", "5.2")
+SECONDS = 900
 """A Blender that hangs is ended after that."""
 Chapter = Callable[..., dict[str, Any]]
 
@@ -117,3 +120,15 @@ def chapter(blender: tuple[str, Path], package: Path, tmp_path: Path) -> Iterato
         yield run
     finally:
         engine_ended(tmp_path)
+
+
+def filled_spline(spline: list[list[list[float]]], width: int, height: int) -> NDArray[np.bool_]:
+    """Return what a closed spline of [point, left handle, right handle] encloses (H, W), pixels."""
+    t = np.linspace(0, 1, 40, endpoint=False)[:, None]
+    ring = []
+    for here, there in zip(spline, spline[1:] + spline[:1], strict=True):
+        a, b, c, d = (np.array(p) for p in (here[0], here[2], there[1], there[0]))
+        ring.append((1 - t) ** 3 * a + 3 * t * (1 - t) ** 2 * b + 3 * t**2 * (1 - t) * c + t**3 * d)
+    drawn = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(drawn, [np.rint((np.concatenate(ring) - 0.5) * 256).astype(np.int32)], 1, shift=8)
+    return drawn > 0

@@ -82,15 +82,15 @@ def compositor(scene: Any) -> Any:
     return scene.compositing_node_group if bpy.app.version >= (5, 0, 0) else scene.node_tree
 
 
-def square(layer: Any, half: float, x: float = 0.5, y: float = 0.5) -> Any:
-    """Add a square to a mask's layer; positions as masks have them."""
+def square(layer: Any, half: float, *, hole: bool = False) -> Any:
+    """Add a square to the middle of a mask's layer, a hole the other way round: Blender 5.2 asks for that."""
     spline = layer.splines.new()
     spline.use_cyclic = True
     spline.points.add(4 - len(spline.points))
     # Clockwise, so that feather lies outside.
-    corners = ((-half, -half), (-half, half), (half, half), (half, -half))
+    corners = ((-half, -half), (-half, half), (half, half), (half, -half))[:: -1 if hole else 1]
     for k, point in enumerate(spline.points):
-        at = np.array((x, y)) + corners[k]
+        at = np.array((0.5, 0.5)) + corners[k]
         along = np.array(corners[(k + 1) % 4]) - np.array(corners[k - 1])
         point.handle_left_type = point.handle_right_type = "FREE"
         point.co, point.handle_left, point.handle_right = at, at - along / 10, at + along / 10

@@ -1,7 +1,8 @@
-"""Pictures for the docs: blender --factory-startup --python screenshots.py -- STAGED_FOLDER CLIP PICTURES
+"""Pictures for the docs: blender --enable-event-simulate --python screenshots.py -- ADDON CLIP FOLDER SCREEN
 
-Needs a Blender with a window (Debian's 3.4 under Xvfb will do) and --enable-event-simulate. 3.4 has no
-extensions, so it takes the add-on's folder in place of the package.
+Needs a Blender with a window on an Xvfb that keeps its screen in the file SCREEN: Blender's own screenshots
+are black under Mesa from 4.3 on. ADDON is the module of the installed extension, or the add-on's folder for
+Blender 3.4, which has no extensions.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
+import signal
 import sys
 import time
 import traceback
@@ -18,18 +21,19 @@ from typing import Any
 
 import bpy
 
-STAGED, CLIP, PICTURES = (Path(a) for a in sys.argv[sys.argv.index("--") + 1 :])
+ADDON, CLIP, PICTURES, SCREEN = sys.argv[sys.argv.index("--") + 1 :]
 Wait = Iterator[Callable[[], bool] | None]
 TAB = (1267, 453)
 """Where 3.4 draws the tab Trackmatte in a window of 1280 x 800."""
 BOX = (0.18, 0.16, 0.63, 0.77)
-LIMIT = 240.0
+LIMIT = 840.0
 FOUND: dict[str, Any] = {}
 
 
 def module(name: str = "") -> Any:
     """Return the add-on or a module of it."""
-    return importlib.import_module(STAGED.name + (f".{name}" if name else ""))
+    package = Path(ADDON).name  # of a folder its name, of a module all of it
+    return importlib.import_module(package + (f".{name}" if name else ""))
 
 
 def editor(kind: str) -> dict[str, Any]:
@@ -51,9 +55,8 @@ def alone(place: dict[str, Any]) -> None:
 
 
 def shoot(name: str) -> None:
-    """Save the window as it is."""
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
-        bpy.ops.screen.screenshot(filepath=str(PICTURES / f"blender-{name}.png"))
+    """Save the screen as it is."""
+    shutil.copy(SCREEN, f"{PICTURES}/blender-{name}.xwd")
 
 
 def click(x: float, y: float, *, drag: tuple[float, float] | None = None, ctrl: bool = False) -> None:
@@ -67,11 +70,33 @@ def click(x: float, y: float, *, drag: tuple[float, float] | None = None, ctrl: 
     window.event_simulate(type="LEFTMOUSE", value="RELEASE", x=to[0], y=to[1], ctrl=ctrl)
 
 
+def press(key: str, **held: bool) -> None:
+    """Press and release a key, the mouse being over the clip."""
+    window = bpy.context.window_manager.windows[0]
+    for value in ("PRESS", "RELEASE"):
+        window.event_simulate(type=key, value=value, x=300, y=300, **held)
+
+
 def on_picture(place: dict[str, Any], x: float, y: float) -> tuple[float, float]:
     """Return where in the window a position of the clip, [0, 1] from the top left, is."""
     region = place["region"]
     u, v = region.view2d.view_to_region(x, 1 - y, clip=False)
     return region.x + u, region.y + v
+
+
+def to_tab(place: dict[str, Any]) -> Wait:
+    """Click on the sidebar's tabs from the top until the add-on's is shown; 3.4 cannot say which one is."""
+    if bpy.app.version < (4, 2, 0):
+        click(*TAB)
+        yield None
+        return
+    region = next(r for r in place["area"].regions if r.type == "UI")
+    for y in range(region.y + region.height - 20, region.y, -20):
+        click(region.x + region.width - 10, y)
+        yield None
+        if region.active_panel_category == "Trackmatte":
+            return
+    raise RuntimeError("there is no tab Trackmatte")
 
 
 def idle() -> bool:
@@ -87,18 +112,29 @@ def steps() -> Wait:
     yield None
     place = editor("CLIP_EDITOR")
     space = place["area"].spaces.active
-    space.clip = bpy.data.movieclips.load(str(CLIP))
+    space.clip = bpy.data.movieclips.load(CLIP)
     yield None
     space.show_region_toolbar, space.show_region_ui = False, True
     yield None
     with bpy.context.temp_override(**place):
         bpy.ops.clip.view_all(fit_view=True)
         bpy.ops.trackmatte.match()
-    click(*TAB)
-    yield None
+    yield from to_tab(place)
+    yield from absent(place)
     yield from prompting(place)
     yield from computing()
     yield from composing()
+
+
+def absent(place: dict[str, Any]) -> Wait:
+    """Ask for doubtful frames while there is no engine."""
+    named = os.environ["TRACKMATTE_PYTHON"]
+    os.environ["TRACKMATTE_PYTHON"] = f"{PICTURES}/nowhere"
+    with bpy.context.temp_override(**place):
+        bpy.ops.trackmatte.doubts()
+    yield idle
+    os.environ["TRACKMATTE_PYTHON"] = named
+    FOUND["absent"] = module("ops_run").message["text"]
 
 
 def prompting(place: dict[str, Any]) -> Wait:
@@ -112,17 +148,24 @@ def prompting(place: dict[str, Any]) -> Wait:
     yield idle
     click(*on_picture(place, 0.85, 0.6), ctrl=True)
     yield idle
-    window = place["window"]
-    window.event_simulate(type="ESC", value="PRESS", x=300, y=300)
-    window.event_simulate(type="ESC", value="RELEASE", x=300, y=300)
-    yield idle
     FOUND["picked"] = said()
-    bpy.ops.ed.undo()
-    FOUND["undone"] = said()
-    yield None
-    bpy.ops.ed.redo()
-    FOUND["redone"] = said()
+    press("Z", ctrl=True)  # while points are still being picked
     yield idle
+    yield None
+    FOUND["undone"] = said()
+    press("Z", ctrl=True, shift=True)
+    yield idle
+    yield None
+    FOUND["redone"] = said()
+    with bpy.context.temp_override(**place):
+        bpy.ops.trackmatte.pick("INVOKE_DEFAULT", mode="SUBTRACT")  # in place of the first
+    yield None
+    click(*on_picture(place, 0.5, -0.05))  # beside the picture
+    press("ESC")
+    yield idle
+    click(*on_picture(place, 0.4, 0.5))
+    yield idle
+    FOUND["ended"] = said()
     yield None
     shoot("prompt")
 
@@ -141,6 +184,13 @@ def computing() -> Wait:
     clip.trackmatte.use_range, clip.trackmatte.frame_in, clip.trackmatte.frame_out = True, 1, 24
     with bpy.context.temp_override(**place):
         bpy.ops.trackmatte.track(direction="both")
+    yield lambda: idle() or any(r.part > 0 for r in module("ops_run").running)
+    engine = json.loads(Path(os.environ["TRACKMATTE_RUNTIME"], "engine.json").read_text())
+    os.kill(engine["pid"], signal.SIGKILL)
+    yield idle
+    FOUND["killed"] = module("ops_run").message["text"]
+    with bpy.context.temp_override(**place):
+        bpy.ops.trackmatte.track(direction="both")
     yield lambda: idle() or any(r.part > 0.2 for r in module("ops_run").running)
     shoot("track")
     yield idle
@@ -152,6 +202,7 @@ def computing() -> Wait:
     yield idle
     yield None
     shoot("matte")
+    FOUND["picture"] = [*on_picture(place, 0, 1), *on_picture(place, 1, 0)]
     yield from correcting(place)
 
 
@@ -193,15 +244,16 @@ def composing() -> Wait:
     yield None
     shoot("nodes")
     bpy.context.scene.view_settings.view_transform = "Standard"
-    bpy.context.scene.render.filepath = str(PICTURES / "blender-blur.png")
+    bpy.context.scene.render.filepath = f"{PICTURES}/blender-blur.png"
     bpy.ops.render.render(write_still=True)
 
 
 def main() -> None:
     """Drive the steps from a timer."""
     bpy.context.preferences.view.show_splash = False
-    sys.path.insert(0, str(STAGED.parent))
-    module().register()
+    if os.sep in ADDON:
+        sys.path.insert(0, str(Path(ADDON).parent))
+        module().register()
     story, begun = steps(), time.monotonic()
     waits: list[Callable[[], bool] | None] = [None]
 

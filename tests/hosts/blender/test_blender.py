@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from tests import media_maker
 from tests.counters import read_counter
-from tests.hosts.blender.conftest import ROOT, Chapter
+from tests.hosts.blender.conftest import ROOT, SECONDS, Chapter, filled_spline
 from tests.unit.test_media_frames import by_ffmpeg
 from trackmatte.shot import Shot
 
 FURBALL = ROOT / "sample_clips" / "furball"
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(SECONDS + 60)
 
 
 def true_alpha(number: int) -> NDArray[np.float32]:
@@ -151,18 +151,9 @@ def test_a_movie_of_varying_rate_goes_by_blenders_frames(
 
 
 def filled(spline: list[list[list[float]]]) -> NDArray[np.bool_]:
-    """Return what a closed mask spline encloses (360, 640), from its control points alone, by OpenCV."""
-    t = np.linspace(0, 1, 40, endpoint=False)[:, None]
-    ring = []
-    for here, there in zip(spline, spline[1:] + spline[:1], strict=True):
-        a, b, c, d = (np.array(p) for p in (here[0], here[2], there[1], there[0]))
-        ring.append((1 - t) ** 3 * a + 3 * t * (1 - t) ** 2 * b + 3 * t**2 * (1 - t) * c + t**3 * d)
-    at = np.concatenate(ring)
+    """Return what a closed mask spline encloses (360, 640), from its control points alone."""
     # A mask's positions are scaled by the longer side, y up.
-    pixels = np.stack([at[:, 0] * 640, 180 - (at[:, 1] - 0.5) * 640], axis=1) - 0.5
-    drawn = np.zeros((360, 640), np.uint8)
-    cv2.fillPoly(drawn, [np.rint(pixels * 256).astype(np.int32)], 1, shift=8)
-    return drawn > 0
+    return filled_spline([[[x * 640, 500 - y * 640] for x, y in point] for point in spline], 640, 360)
 
 
 def test_masks_are_seen_corrected_and_handed_back(chapter: Chapter, tmp_path: Path) -> None:
@@ -188,6 +179,11 @@ def test_masks_are_seen_corrected_and_handed_back(chapter: Chapter, tmp_path: Pa
     np.testing.assert_allclose(alpha[..., 0], delivered, atol=0.01)
     assert (alpha[..., 3] == 1).all()
     assert np.abs(mask[..., 3] - matte[..., 3]).mean() > 0.003
+
+    pieces = found["pieces"]
+    assert (pieces["splines"], pieces["empty"]) == (3, [17])
+    assert min(pieces["fits"]) > 0.96
+    assert pieces["nothing"] < 1e-4
 
     # Keys on every second frame: between them Blender interpolates.
     assert min(found["outline"][f] for f in ("11", "13", "15")) > 0.9

@@ -1,4 +1,4 @@
-"""What of the Blender add-on needs no Blender: names, numbers, prompts, outlines, the package."""
+"""What of the Blender add-on needs no Blender: names, numbers, prompts, the package."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ import cv2
 import numpy as np
 import OpenEXR
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.hosts.blender.conftest import HOST, ROOT
 
@@ -196,55 +194,6 @@ def test_a_mask_is_sent_again_only_when_it_changed(logic: Logic) -> None:
     assert sync.plan(first, old, sent) == []
     assert [s.kind for s in sync.plan(other, old, sent)] == ["put"]
     assert [s.kind for s in sync.plan(first, old, {})] == ["put"]
-
-
-def filling(line: Any, width: int, height: int) -> Any:
-    """Return the pixels (H, W) whose middles lie inside a polygon (N, 2), by OpenCV."""
-    ring = np.asarray(line, np.float32)
-    rows = [
-        [cv2.pointPolygonTest(ring, (x + 0.5, y + 0.5), False) > 0 for x in range(width)]
-        for y in range(height)
-    ]
-    return np.array(rows)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_outlines_fill_to_the_mask_they_came_from(logic: Logic, data: st.DataObject) -> None:
-    outline = logic("outline")
-    height, width = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
-    bits = data.draw(st.lists(st.booleans(), min_size=height * width, max_size=height * width))
-    mask = np.array(bits).reshape(height, width)
-    line = outline.trace(mask)
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
-    if count == 1:
-        assert len(line) == 0
-        return
-    filled = filling(line, width, height)
-    # The independent judge: OpenCV's components with their holes filled; the largest of them.
-    pieces = []
-    for label in range(1, count):
-        around = np.pad(labels != label, 1, constant_values=True).astype(np.uint8)
-        outside = cv2.connectedComponents(around, connectivity=8)[1]
-        whole = outside != outside[0, 0]
-        pieces.append(whole[1:-1, 1:-1])
-    assert filled.sum() == max(p.sum() for p in pieces)
-    assert any(np.array_equal(filled, p) for p in pieces)
-    assert outline.area(line) == filled.sum()
-
-
-def test_points_of_an_outline_stay_where_they_were(logic: Logic) -> None:
-    outline = logic("outline")
-    y, x = np.mgrid[:90, :160]
-    before = None
-    for step in range(6):
-        mask = ((x - 60 - 4 * step) / 40) ** 2 + ((y - 45) / 25) ** 2 < 1
-        now = outline.resample(outline.trace(mask), 24, before)
-        filled = filling(now, 160, 90)
-        assert (filled & mask).sum() / (filled | mask).sum() > 0.95
-        if before is not None:
-            assert np.abs(now - before - (4, 0)).max() < 2
-        before = now
 
 
 def test_masks_are_png(logic: Logic) -> None:
