@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.hosts.ofx import model
-from tests.hosts.ofx.driver import DEPTHS, OPAQUE, STRAIGHT, Built, Host, Wine, build_windows, find_wine
+from tests.hosts.ofx.driver import DEPTHS, OPAQUE, ROOT, STRAIGHT, Built, Host, Wine, build_windows, find_wine
 from tests.hosts.ofx.test_pixels import UNTOUCHED, pixels
 
 MISSING = [
@@ -129,3 +130,43 @@ def press(host: Host, button: str, **more: Any) -> str:
     """Press a button and return the status line."""
     assert host.ask("press", param=button, **more)["status"] == 0
     return host.text("status")
+
+
+def matte(key: int, w: int, h: int) -> np.ndarray:
+    """Return the matte that wine_engine.py gives."""
+    y, x = np.mgrid[:h, :w]
+    return ((x * 7 + y * 13 + key * 29) % 101).astype(np.float32) / np.float32(100)
+
+
+@pytest.fixture
+def engine(wine: Wine) -> Iterator[None]:
+    """The engine's Windows pipe, served by a Windows Python under the same Wine."""
+    python = os.environ.get("TRACKMATTE_WINDOWS_PYTHON")
+    if not python:
+        pytest.skip("no TRACKMATTE_WINDOWS_PYTHON: a python.exe with numpy and msgspec")
+    script = Path(__file__).with_name("wine_engine.py")
+    words = [wine.loader, python, f"Z:{script}", f"Z:{ROOT / 'engine'}"]
+    process = subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | wine.environment
+    )
+    assert process.stdout
+    assert process.stdout.readline().strip() == "ready"
+    yield
+    said, _ = process.communicate(timeout=120)
+    assert said.splitlines()[-1] == "closed"
+    assert "Malformed" not in said
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_mattes_cross_a_named_pipe_and_a_section(host: Host, depth: str) -> None:
+    """Pipe, users, memory: both ends are ours; the pixels have the same bits as numpy's."""
+    host.set("session", "01234567-89ab-4cde-8f01-23456789abcd")
+    source = pixels(depth, (26, 37))
+    for output in (model.ALPHA, model.RGB, model.CUTOUT):
+        host.set("output", output)
+        for negative, pad in ((0, 0), (1, 20)):
+            host.source(source[None], first=5, negative=negative, pad=pad, alpha=STRAIGHT)
+            out, _ = host.render(5)
+            assert out.tobytes() == model.shown(source, matte(5, 37, 26), output, STRAIGHT).tobytes()
+    assert host.ask("stress", threads=2, churn=2, count=10)["bad"] == 0
