@@ -146,13 +146,13 @@ def engine(wine: Wine) -> Iterator[None]:
         pytest.skip("no TRACKMATTE_WINDOWS_PYTHON: a python.exe with numpy and msgspec")
     script = Path(__file__).with_name("wine_engine.py")
     words = [wine.loader, python, f"Z:{script}", f"Z:{ROOT / 'engine'}"]
-    process = subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | wine.environment
-    )
-    assert process.stdout
-    assert process.stdout.readline().strip() == "ready"
-    yield
-    said, _ = process.communicate(timeout=120)
+    ends = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    environment = os.environ | wine.environment
+    with subprocess.Popen(words, text=True, env=environment, **ends) as process:
+        assert process.stdout
+        assert process.stdout.readline().strip() == "ready"
+        yield
+        said, _ = process.communicate(timeout=120)
     assert said.splitlines()[-1] == "closed"
     assert "Malformed" not in said
 
