@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -145,9 +145,7 @@ def _serve(listening: socket.socket, folder: Path, idle: float, ready: Callable[
 
 
 def _bridge(engine: Engine, folder: Path) -> AbstractContextManager[object]:
-    """Return what serves OFX plugins; nothing on Windows, where they have no way to the engine yet."""
-    if sys.platform == "win32":
-        return nullcontext()
+    """Return what serves OFX plugins."""
     from trackmatte.server.ofx import Bridge
 
     return Bridge(engine, folder)

@@ -194,7 +194,7 @@ ClientState client_share(Client *client, size_t size, const SysWait *wait) {
   SysResult r = sys_memory_make(&memory, room);
   if (r != SYS_OK) return r == SYS_UNSUPPORTED ? CLIENT_NO_PIXELS : CLIENT_NO_MEMORY;
   Text json = {0};
-  text_format(&json, "{\"size\": %lld}", (long long)room);
+  text_format(&json, "{\"size\": %lld, \"name\": \"%s\"}", (long long)room, memory.name);
   ClientState state = client_say(client, WIRE_SLOTS, &json, memory.handle, wait);
   text_free(&json);
   if (state == CLIENT_OK) state = client_hear(client, wait);

@@ -74,6 +74,7 @@ typedef struct SysMemory {
   unsigned char *base;
   size_t size;
   SysHandle handle;
+  char name[33]; /* by which the engine finds it; "" where the handle itself is sent */
 } SysMemory;
 SysResult sys_memory_make(SysMemory *, size_t size);
 void sys_memory_free(SysMemory *);

@@ -108,7 +108,7 @@ int sys_read_file(const char *path, char *to, size_t size) {
 }
 
 SysResult sys_memory_make(SysMemory *memory, size_t size) {
-  *memory = (SysMemory){NULL, 0, SYS_NO_HANDLE};
+  *memory = (SysMemory){NULL, 0, SYS_NO_HANDLE, ""};
 #if defined(__linux__)
   int fd = memfd_create("trackmatte", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) return errno == ENOSYS ? SYS_UNSUPPORTED : SYS_FAILED;
@@ -121,7 +121,7 @@ SysResult sys_memory_make(SysMemory *memory, size_t size) {
     close(fd);
     return SYS_FAILED;
   }
-  *memory = (SysMemory){base, size, fd};
+  *memory = (SysMemory){base, size, fd, ""};
   return SYS_OK;
 #else
   (void)size;
@@ -132,6 +132,6 @@ SysResult sys_memory_make(SysMemory *memory, size_t size) {
 void sys_memory_free(SysMemory *memory) {
   if (memory->base) munmap(memory->base, memory->size);
   if (memory->handle != SYS_NO_HANDLE) close(memory->handle);
-  *memory = (SysMemory){NULL, 0, SYS_NO_HANDLE};
+  *memory = (SysMemory){NULL, 0, SYS_NO_HANDLE, ""};
 }
 #endif

@@ -50,11 +50,32 @@ int sys_read_file(const char *path, char *to, size_t size) {
   return (int)n;
 }
 
+/* A section of the paging file: its pages are allocated now, and nobody can change its size. The name cannot be
+ * guessed, and what it names is closed to other users. */
 SysResult sys_memory_make(SysMemory *memory, size_t size) {
-  (void)size;
-  *memory = (SysMemory){NULL, 0, SYS_NO_HANDLE};
-  return SYS_UNSUPPORTED;
+  unsigned char random[16];
+  char full[80];
+  *memory = (SysMemory){NULL, 0, SYS_NO_HANDLE, ""};
+  if (!sys_random(random, sizeof random)) return SYS_FAILED;
+  for (int i = 0; i < 16; i++) snprintf(memory->name + 2 * i, 3, "%02x", random[i]);
+  snprintf(full, sizeof full, "Local\\trackmatte-ofx-%s", memory->name);
+  HANDLE section =
+      CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, (DWORD)((uint64_t)size >> 32), (DWORD)size, full);
+  if (!section) return SYS_FAILED;
+  int made = GetLastError() != ERROR_ALREADY_EXISTS;
+  memory->base = made ? MapViewOfFile(section, FILE_MAP_READ | FILE_MAP_WRITE, 0, 0, size) : NULL;
+  if (!memory->base) {
+    CloseHandle(section);
+    return SYS_FAILED;
+  }
+  memory->size = size;
+  memory->handle = section;
+  return SYS_OK;
 }
 
-void sys_memory_free(SysMemory *memory) { *memory = (SysMemory){NULL, 0, SYS_NO_HANDLE}; }
+void sys_memory_free(SysMemory *memory) {
+  if (memory->base) UnmapViewOfFile(memory->base);
+  if (memory->handle != SYS_NO_HANDLE) CloseHandle(memory->handle);
+  *memory = (SysMemory){NULL, 0, SYS_NO_HANDLE, ""};
+}
 #endif

@@ -15,7 +15,7 @@ from tests.contract.ofx.prepared import AT, SESSION, closed_with
 from tests.ofx_engine import MEMORY, SIZE, Bridged, held, settles
 from tests.ofx_wire import Plugin, WireError
 from trackmatte.server.ofx import memory
-from trackmatte.server.ofx.memory import Memory
+from trackmatte.server.ofx.memory import Memory, sealed
 
 PREPARED = True
 
@@ -181,7 +181,7 @@ def test_mattes_leave_the_rest_of_the_memory_alone(plugin: Plugin) -> None:
 def test_memory_that_an_error_still_looks_at_goes_with_it() -> None:
     fd = w.sealed(4096)
     before = held()
-    found = Memory(fd, 4096)
+    found = Memory(sealed(fd, 4096))
     view = found._view(memory.Pixels(0, 16, 8, 64, "float", 1))
     found.close()
     view[:] = 1

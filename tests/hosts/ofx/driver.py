@@ -75,7 +75,7 @@ def _run(words: list[str]) -> None:
 
 
 class Host:
-    """A running host; every method is one command."""
+    """A running host; every method is one command. A `prefix` is what runs it: valgrind, Wine."""
 
     def __init__(self, built: Built, folder: Path, runtime: Path, *prefix: str, **environment: str) -> None:
         self.folder = folder
@@ -171,6 +171,55 @@ class Host:
         _, err = self.process.communicate(timeout=120)
         assert self.process.returncode == 0, err
         return err or ""
+
+
+@dataclass(frozen=True)
+class Wine:
+    """Where Windows programs run: Wine's loader and a folder that it may take for a Windows disk."""
+
+    loader: str
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What Wine is told: its folder, no chatter, no display."""
+        return {
+            "WINEPREFIX": str(self.folder),
+            "WINEDEBUG": "-all",
+            "DISPLAY": "",
+            "HOME": str(self.folder.parent),
+        }
+
+    def run(self, *words: str) -> None:
+        """Run a program to its end."""
+        subprocess.run(
+            [self.loader, *words], env=os.environ | self.environment, capture_output=True, check=True
+        )
+
+    def stop(self) -> None:
+        """End what Wine leaves running for this folder."""
+        self.run("wineboot", "--kill")
+
+
+def find_wine() -> str | None:
+    """Return the path of a Wine that runs 64-bit programs."""
+    return shutil.which("wine64") or shutil.which("wine64", path="/usr/lib/wine") or shutil.which("wine")
+
+
+def build_windows(folder: Path) -> Built:
+    """Compile plug-in and host for Windows."""
+    place = folder / "ofx-windows"
+    place.mkdir(parents=True, exist_ok=True)
+    made = Built(place / "Trackmatte.ofx", place / "host.exe")
+    gcc = [
+        shutil.which("x86_64-w64-mingw32-gcc") or "gcc",
+        *(f for f in FLAGS if not f.startswith("-D")),
+        "-O1",
+    ]
+    plugin, host = (list(map(str, sorted(place.glob("*.c")))) for place in (SOURCES, HOST))
+    _run([*gcc, "-shared", *plugin, "-o", str(made.plugin), "-ladvapi32", "-static-libgcc"])
+    _run([*gcc, f"-I{SOURCES}", *host, "-o", str(made.host), "-static", "-lpthread"])
+    return made
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import sys
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from trackmatte.media.image import MOST_PIXELS
 from trackmatte.server.engine import Engine
 from trackmatte.server.ofx import messages as m
 from trackmatte.server.ofx.mattes import find_matte, status_of
-from trackmatte.server.ofx.memory import Memory
+from trackmatte.server.ofx.memory import Memory, sealed
 from trackmatte.server.ofx.messages import Kind
 from trackmatte.server.ofx.picture import scaled
 from trackmatte.server.ofx.runs import Runs
@@ -122,9 +123,7 @@ class Connection:
         return Kind.HELLO, m.Hi(m.PROTOCOL, __version__, os.getpid())
 
     def _slots(self, asked: m.Slots, message: Message) -> Answer:
-        if sys.platform != "linux":
-            raise MissingPartError("this system has no sealed memory, so pixels cannot cross; use Linux")
-        memory = Memory(message.fds[0], asked.size)
+        memory = Memory(_shared(asked, message))
         self._forget_memory()
         self._memory = memory
         message.close()
@@ -189,6 +188,16 @@ class Connection:
         else:
             body.note = _short(body.note)
         return kind, body
+
+
+def _shared(asked: m.Slots, message: Message) -> mmap.mmap:
+    if sys.platform == "win32":
+        from trackmatte.server.ofx.windows import section
+
+        return section(asked.name, asked.size)
+    if sys.platform == "darwin":
+        raise MissingPartError("this system has no sealed memory, so pixels cannot cross; use Linux")
+    return sealed(message.fds[0], asked.size)
 
 
 def _short(text: str) -> str:

@@ -25,8 +25,8 @@ SEALED = 0x0001 | 0x0002 | 0x0004
 F_GET_SEALS = 1034
 
 
-class Memory:
-    """A plugin's sealed memory, mapped.
+def sealed(fd: int, size: int) -> mmap.mmap:
+    """Return a plugin's sealed memory, mapped.
 
     Parameters
     ----------
@@ -37,19 +37,24 @@ class Memory:
     ------
     Malformed : it is no sealed memory of that size that can be read and written.
     """
+    import fcntl  # not on Windows, where this package can be imported all the same
 
-    def __init__(self, fd: int, size: int) -> None:
-        import fcntl  # not on Windows, where this package can be imported all the same
+    try:
+        found = os.fstat(fd)
+        seals = fcntl.fcntl(fd, F_GET_SEALS) if stat.S_ISREG(found.st_mode) else 0
+        if seals & SEALED != SEALED or found.st_size < size:
+            raise Malformed(f"the descriptor is no sealed memory of {size} bytes")
+        return mmap.mmap(fd, size)
+    except (OSError, ValueError) as e:
+        raise Malformed(f"the descriptor is no sealed memory ({e})") from None
 
-        try:
-            found = os.fstat(fd)
-            seals = fcntl.fcntl(fd, F_GET_SEALS) if stat.S_ISREG(found.st_mode) else 0
-            if seals & SEALED != SEALED or found.st_size < size:
-                raise Malformed(f"the descriptor is no sealed memory of {size} bytes")
-            self._map = mmap.mmap(fd, size)
-        except (OSError, ValueError) as e:
-            raise Malformed(f"the descriptor is no sealed memory ({e})") from None
-        self.size = size
+
+class Memory:
+    """Memory that a plugin shares, mapped; nobody can take it away while it is."""
+
+    def __init__(self, view: mmap.mmap) -> None:
+        self._map = view
+        self.size = len(view)
 
     def read(self, at: Pixels) -> NDArray[Any]:
         """Return a copy of a picture's colours, (h, w, 3), top row first; alpha alone counts as grey.

@@ -50,10 +50,11 @@ class Hello(msgspec.Struct):
 
 
 class Slots(msgspec.Struct):
-    """The shared memory that comes with it."""
+    """The shared memory that comes with it, or that has this name."""
 
     size: Annotated[int, Meta(ge=1, le=1 << 31)]
     """Bytes."""
+    name: Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?$")] = ""
 
 
 class Pixels(msgspec.Struct):

@@ -8,6 +8,7 @@ import select
 import socket
 import struct
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
@@ -24,6 +25,8 @@ FDS = 4
 """Descriptors taken in at once at most; the system closes what is above."""
 ANCILLARY = socket.CMSG_SPACE(FDS * array.array("i").itemsize) if hasattr(socket, "CMSG_SPACE") else 0
 CLOEXEC: int = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+READ, WRITE = 0x001, 0x004
+"""POLLIN and POLLOUT, which Windows does not have."""
 
 
 class Malformed(Exception):  # noqa: N818
@@ -56,7 +59,10 @@ def pack(kind: Kind, req: int, body: msgspec.Struct | dict[str, object]) -> byte
 
 
 class Line:
-    """One connection; one thread reads, and the same one writes."""
+    """One connection, over a Unix socket; one thread reads, and the same one writes."""
+
+    brings_descriptors = True
+    """Whether memory comes as a descriptor, and not by its name."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -66,7 +72,7 @@ class Line:
 
     def wait(self, seconds: float | None) -> bool:
         """Wait until something can be read, or the other end has closed; return whether it is so."""
-        return bool(self._poll(select.POLLIN, seconds))
+        return bool(self._poll(READ, seconds))
 
     def receive(self, seconds: float | None) -> Message:
         """Return the next message.
@@ -106,7 +112,7 @@ class Line:
         except (ValueError, KeyError):
             raise Malformed(f"there is no request of type {number}") from None
         text = self._exactly(length, fds, end)
-        if len(fds) != first or len(fds) != (kind is Kind.SLOTS):
+        if len(fds) != first or len(fds) != (kind is Kind.SLOTS and self.brings_descriptors):
             raise Malformed("a message of this type comes with another number of descriptors")
         try:
             body = msgspec.json.decode(text, type=shape)
@@ -129,7 +135,7 @@ class Line:
                 if not part:
                     raise Gone("closed")
                 data += part
-            elif not self._poll(select.POLLIN, end - time.monotonic()):
+            elif not self._poll(READ, end - time.monotonic()):
                 raise Gone("half a message came")
         return bytes(data)
 
@@ -152,17 +158,22 @@ class Line:
         data = memoryview(pack(kind, self.req, body))
         end = time.monotonic() + REST
         while data:
-            try:
-                data = data[self._sock.send(data, getattr(socket, "MSG_NOSIGNAL", 0)) :]
-            except (BlockingIOError, InterruptedError):
-                if not self._poll(select.POLLOUT, end - time.monotonic()):
-                    raise Gone("it takes no answer") from None
-            except OSError as e:
-                raise Gone(str(e)) from None
+            data = data[self._put(data, end) :]
+
+    def _put(self, data: memoryview, end: float) -> int:
+        """Send some of it, and return how much."""
+        try:
+            return self._sock.send(data, getattr(socket, "MSG_NOSIGNAL", 0))
+        except (BlockingIOError, InterruptedError):
+            if not self._poll(WRITE, end - time.monotonic()):
+                raise Gone("it takes no answer") from None
+        except OSError as e:
+            raise Gone(str(e)) from None
+        return 0
 
     def ready_to_send(self) -> bool:
         """Whether the other end takes something at once."""
-        return bool(self._poll(select.POLLOUT, 0))
+        return bool(self._poll(WRITE, 0))
 
     def _poll(self, what: int, seconds: float | None) -> int:
         poll = select.poll()
@@ -172,6 +183,11 @@ class Line:
         except (OSError, ValueError) as e:
             raise Gone(str(e)) from None
         return found[0][1] if found else 0
+
+    def hang_up(self) -> None:
+        """End the connection from another thread: the one that serves it finds the other end gone."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connection."""

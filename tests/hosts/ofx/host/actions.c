@@ -1,10 +1,11 @@
 #include "host.h"
 
+#include "system.h"
+
 #include <stdlib.h>
 
 OfxPluginEntryPoint *main_entry;
 OfxPlugin *plugin;
-locale_t plugin_locale;
 static OfxHost host_struct = {&host_props, fetch_suite};
 
 Effect *effect_new(void) {
@@ -55,9 +56,9 @@ OfxStatus press(Effect *e, const char *param, double time, const char *reason, d
   props_set_string(&in, kOfxPropChangeReason, 0, reason);
   props_set_number(&in, kOfxPropTime, 0, time);
   if (source_frame >= 0) props_set_number(&in, kTmImageEffectPropSrcFrame, 0, source_frame);
-  locale_t before = plugin_locale ? uselocale(plugin_locale) : (locale_t)0;
+  void *before = locale_enter();
   OfxStatus r = main_entry(kOfxActionInstanceChanged, e, &in, NULL);
-  if (before) uselocale(before);
+  locale_leave(before);
   props_clear(&in);
   return r;
 }

@@ -5,7 +5,6 @@
 #include "ofx_abi.h"
 #include "ofx_names.h"
 
-#include <locale.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -126,7 +125,6 @@ extern int draw_calls;
 extern Props interact_props;
 extern OfxPluginEntryPoint *main_entry;
 extern OfxPlugin *plugin;
-extern locale_t plugin_locale; /* in which the plug-in is called; 0 = as the host itself */
 OfxStatus press(Effect *, const char *param, double time, const char *reason, double source_frame);
 
 Effect *effect_new(void);

@@ -1,6 +1,7 @@
 #include "host.h"
 
-#include <dlfcn.h>
+#include "system.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,19 +57,18 @@ static void do_config(void) {
   props_set_string(&host_props, kOfxPropName, 0, word("name", "org.test.host"));
   props_set_number(&host_props, kOfxImageEffectPropTemporalClipAccess, 0, config.temporal);
   const char *locale = word("locale", NULL);
-  if (locale) plugin_locale = newlocale(LC_ALL_MASK, locale, (locale_t)0);
-  printf("{\"locale\": %d}\n", plugin_locale != (locale_t)0);
+  printf("{\"locale\": %d}\n", locale && locale_choose(locale));
 }
 
 static void do_load(void) {
   OfxStatus status[2];
-  library = dlopen(word("path", ""), RTLD_NOW | RTLD_LOCAL);
+  library = library_open(word("path", ""));
   if (!library) {
-    printf("{\"error\": \"dlopen\"}\n");
+    printf("{\"error\": \"library\"}\n");
     return;
   }
-  int (*count)(void) = (int (*)(void))(uintptr_t)dlsym(library, "OfxGetNumberOfPlugins");
-  OfxPlugin *(*get)(int) = (OfxPlugin * (*)(int))(uintptr_t)dlsym(library, "OfxGetPlugin");
+  int (*count)(void) = (int (*)(void))(uintptr_t)library_find(library, "OfxGetNumberOfPlugins");
+  OfxPlugin *(*get)(int) = (OfxPlugin * (*)(int))(uintptr_t)library_find(library, "OfxGetPlugin");
   plugin = get(0);
   main_entry = plugin->mainEntry;
   set_host();
@@ -325,7 +325,7 @@ int main(void) {
   if (descriptor) effect_free(descriptor);
   props_clear(&host_props);
   props_clear(&interact_props);
-  if (plugin_locale) freelocale(plugin_locale);
-  if (library) dlclose(library);
+  locale_forget();
+  if (library) library_close(library);
   return 0;
 }

@@ -2,7 +2,6 @@
 
 #include <stdarg.h>
 #include <string.h>
-#include <unistd.h>
 
 Config config = {1, 2, 2, 1, 1, 1, 1};
 Props host_props, interact_props;
