@@ -125,3 +125,11 @@ def test_the_shot_of_a_clip(
     assert run("shot", disc.write_frames(tmp_path / "plates", 2, (32, 32))) == 0
     assert run("shot", "b.mp4") == 3
     assert ofx.session_of("/clips/a.mov") != ofx.session_of("/clips/b.mov")
+    capsys.readouterr()
+    assert run("shot", "a.mp4", "--number", 7) == 0
+    numbered = Path(capsys.readouterr().out.strip())
+    assert numbered.parent.name == str(ofx.session_of("clip:7"))
+    assert run("shot", tmp_path / "a.mp4", "--number", 7) == 0
+    assert run("shot", tmp_path / "plates", "--number", 7) == 6
+    assert f"{tmp_path / 'a.mp4'} has the number 7; choose another" in capsys.readouterr().err
+    assert run("shot", "a.mp4", "--number", 0) == 2

@@ -12,9 +12,11 @@ from typing import Annotated
 from uuid import UUID
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from trackmatte.cli.options import Clip, Overwrite, Talk
 from trackmatte.errors import MissingPartError, OutputError, UsageError
+from trackmatte.files import write_bytes
 from trackmatte.media import open_clip
 
 app = App(name="ofx", help="The plug-in for OpenFX hosts: Resolve, Nuke, Natron, Vegas, Kdenlive.")
@@ -59,9 +61,17 @@ def shot(
     clip: Clip,
     /,
     *,
+    number: Annotated[
+        int | None,
+        Parameter(
+            name="--number",
+            validator=Number(gte=1, lt=10**7),
+            help="Clip number in the plug-in, for hosts that have no field for its Media path.",
+        ),
+    ] = None,
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
-    """Print the shot file that the plug-in uses for a clip that its Media path names.
+    """Print the shot file that the plug-in uses for a clip that its Media path, or its Clip number, names.
 
     A host whose effects have no buttons cannot track; the web page and every other command can, on this file.
     """
@@ -70,15 +80,28 @@ def shot(
 
     path = os.path.abspath(clip)  # noqa: PTH100 (links stay as they are: the plug-in does not follow them)
     open_clip(path).close()
-    folder = sessions_folder() / str(session_of(path))
+    folder = sessions_folder() / str(session_of(path if number is None else f"clip:{number}"))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as e:
         raise OutputError(f"cannot make {folder}: {e.strerror or e}; choose another TRACKMATTE_CACHE") from e
+    if number is not None:
+        _number(sessions_folder(), path, number)
     report = talk.report()
     report.event("session", path=str(folder / SHOT_FILE))
     if not report.json:
         print(folder / SHOT_FILE)
+
+
+def _number(sessions: Path, path: str, number: int) -> None:
+    """Give a clip its number, if no other clip has it."""
+    from trackmatte.server.ofx.session import number_file
+
+    file, said = number_file(sessions, number), os.fsencode(path)
+    if file.exists() and file.read_bytes() != said:
+        raise OutputError(f"{os.fsdecode(file.read_bytes())} has the number {number}; choose another")
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    write_bytes(file, said)
 
 
 def session_of(path: str) -> UUID:

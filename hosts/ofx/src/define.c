@@ -128,6 +128,10 @@ static void define_source(OfxParamSetHandle set) {
                                  "The clip's file, where the host gives an effect no other frame than the current one.",
                                  kOfxParamStringIsFilePath, 1);
   prop_set_int(p, kOfxParamPropStringFilePathExists, 0, 0); /* name.####.exr is none */
+  whole(set, P_NUMBER, "Clip number", "groupSource",
+        "In place of Media path, where the host shows no text: the number given by 'trackmatte ofx shot CLIP --number "
+        "N'.",
+        1);
   whole(set, P_OFFSET, "Frame offset", "groupSource", "Added to the host's time to get the source's frame number.", 1);
   choices(set, P_COLOUR, "Colours are", "groupSource",
           "What the host's values mean. Auto: display values in 8 and 16 bits, linear light in half and float.",

@@ -122,6 +122,8 @@ void params_read(OfxParamSetHandle set, OfxTime time, Settings *to) {
   to->in = param_int(set, P_IN, time, 0);
   to->out = param_int(set, P_OUT, time, 0);
   snprintf(to->media, sizeof to->media, "%s", param_string(set, P_MEDIA));
+  int number = param_int(set, P_NUMBER, time, 0);
+  if (!to->media[0] && number > 0) snprintf(to->media, sizeof to->media, "clip:%d", number);
   const char *session = param_string(set, P_SESSION);
   if (is_session(session))
     memcpy(to->session, session, 37);

@@ -30,6 +30,7 @@ typedef enum Output { OUTPUT_ALPHA, OUTPUT_RGB, OUTPUT_CUTOUT, OUTPUT_BLUR, OUTP
 #define P_REFINER     "refiner"
 #define P_COLOUR      "colour"
 #define P_MEDIA       "mediaPath"
+#define P_NUMBER      "clipNumber"
 #define P_OFFSET      "frameOffset"
 #define P_IN          "firstFrame"
 #define P_OUT         "lastFrame"

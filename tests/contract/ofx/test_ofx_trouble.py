@@ -331,3 +331,9 @@ def test_the_shot_is_one_with_the_page_and_the_command_line(
     assert plugin.status(session)["tracked"] == 0
     assert plugin.prompts(session, boxes=[box(1001, x0=0.11)])["stale"] == 6
     assert plugin.prompts(session, boxes=[box(1001)])["matted"] == 6
+
+
+@pytest.mark.parametrize("path", ["clip:7", "clip:0", "clip:-1", "clip:7/../../x", "clip:1234567890"])
+def test_a_number_that_no_clip_has_is_refused(plugin: Plugin, session: str, path: str) -> None:
+    with pytest.raises(w.WireError, match=r"--number 7" if path == "clip:7" else "absolute path"):
+        plugin.open(session, "media", path=path)

@@ -195,6 +195,9 @@ def test_a_host_without_buttons(
     cli("ofx", "shot", movie)
     shot = Path(capfd.readouterr().out.strip())
     want = by_cli(movie, shot, [(0, 0.35, 0.5)])
+    cli("ofx", "shot", movie, "--number", 7)
+    assert (numbered := Path(capfd.readouterr().out.strip())) != shot
+    by_cli(movie, numbered, [(0, 0.35, 0.5)])
     words = [world["TRACKMATTE_PYTHON"], "-m", "trackmatte", "serve", "--idle", "60"]
     engine = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -216,6 +219,10 @@ def test_a_host_without_buttons(
             h.set("mediaPath", movie)
             same(rendered(h, range(COUNT)), want)
             assert h.ask("stress", threads=2, churn=2, count=12) == {"bad": 0, "different": 0}
+            h.set("mediaPath", "")
+            assert h.render(1)[0].tobytes() != want[1].tobytes()
+            h.set("clipNumber", 7)  # as in Kdenlive, which shows no text
+            same(rendered(h, range(COUNT)), want)
     finally:
         engine.terminate()
         engine.wait()
