@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,9 @@ from tests import counters, fake
 from tests.media_maker import COUNT, MOVIES, encode_counter
 
 cv2.setNumThreads(2)
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # which a shell ignores in what it runs in the background
 collect_ignore_glob = [] if sys.platform == "linux" else ["*test_ofx*"]
 """The OFX bridge takes pixels through memory that only Linux can seal."""
 

@@ -32,6 +32,7 @@ BASE = {
     "rich": "rich",
     "scipy": "scipy",
     "starlette": "starlette",
+    "threadpoolctl": "threadpoolctl",
     "uvicorn": "uvicorn",
 }
 """Packages that every command needs -> what they are imported as."""

@@ -273,7 +273,7 @@ def test_what_goes_wrong_is_a_report(chapter: Chapter, tmp_path: Path) -> None:
         "old test": "update the engine",
         "no prompt": "add a point, box, scribble or mask first",
         "killed": "what was finished is kept, so run the job again",
-        "frozen": "an engine is running already at ",
+        "frozen": "does not answer: wait, or end that process and try again",
         "in out": "In (5) lies behind Out (2)",
     }
     for name, words in said.items():
