@@ -82,7 +82,13 @@ static void do_load(void) {
            p == descriptor->params.first ? "" : ", ", p->name, p->type, 0,
            (int)props_number(&p->props, kOfxParamPropAnimates, 0, 1));
     print_text(props_string(&p->props, kOfxPropLabel, 0, ""));
-    putchar('}');
+    printf(", \"choices\": [");
+    const char *choice;
+    for (int i = 0; (choice = props_string(&p->props, kOfxParamPropChoiceOption, i, NULL)); i++) {
+      printf("%s", i ? ", " : "");
+      print_text(choice);
+    }
+    printf("]}");
   }
   printf("], \"depths\": [");
   for (int i = 0; i < 4; i++)
