@@ -163,6 +163,9 @@ static void set_param(Effect *e) {
   const char *value = word("value", "");
   if (strcmp(p->type, kOfxParamTypeString) == 0)
     param_set_text(p, value);
+  else if (strcmp(p->type, kOfxParamTypeChoice) == 0 &&
+           strcmp(props_string(&host_props, kOfxPropName, 0, ""), "MLT") == 0)
+    props_set_string(&p->props, "MltOfxParamValue", 0, value); /* as text, which is none of the labels */
   else
     sscanf(value, "%lf %lf", &p->v[0], &p->v[1]);
 }
