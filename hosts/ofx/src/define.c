@@ -1,5 +1,5 @@
 /* What the host shows: one line per parameter. Labels and choices stay as they are described here, since hosts save and
- * compare them. */
+ * compare them. No comma stands in a choice: Kdenlive parts them there. */
 #include "params.h"
 
 const char *const handle_names[HANDLES] = {"point1", "point2", "point3", "point4", "point5", "point6"};
@@ -7,8 +7,9 @@ const char *const sign_names[HANDLES] = {"sign1", "sign2", "sign3", "sign4", "si
 const char *const tracker_names[] = {"auto", "flow", "sam2"};
 const char *const refiner_names[] = {"auto", "closed_form", "bayesian", "hiera", "mam", "none"};
 const char *const colour_names[] = {"auto", "display", "linear"};
+enum { LOWEST = -10000000 };
 static const char *const signs[] = {"Off", "+ keep", "- leave out"};
-static const char *const outputs[] = {"Matte in alpha", "Matte as RGB", "Cut-out, premultiplied",
+static const char *const outputs[] = {"Matte in alpha", "Matte as RGB", "Cut-out premultiplied",
                                       "Background blur preview", "Source"};
 static const char *const handle_labels[HANDLES] = {"Point 1", "Point 2", "Point 3", "Point 4", "Point 5", "Point 6"};
 static const char *const sign_labels[HANDLES] = {"Point 1 is", "Point 2 is", "Point 3 is",
@@ -50,12 +51,12 @@ static void number(OfxParamSetHandle set, const char *name, const char *label, c
 }
 
 static void whole(OfxParamSetHandle set, const char *name, const char *label, const char *parent, const char *hint,
-                  int evaluate) {
+                  int low, int evaluate) {
   OfxPropertySetHandle p = define(set, kOfxParamTypeInteger, name, label, parent, hint);
   prop_set_int(p, kOfxParamPropDefault, 0, 0);
-  prop_set_int(p, kOfxParamPropMin, 0, -10000000);
+  prop_set_int(p, kOfxParamPropMin, 0, low);
   prop_set_int(p, kOfxParamPropMax, 0, 10000000);
-  prop_set_int(p, kOfxParamPropDisplayMin, 0, -100000);
+  prop_set_int(p, kOfxParamPropDisplayMin, 0, low < 0 ? -100000 : 0);
   prop_set_int(p, kOfxParamPropDisplayMax, 0, 100000);
   still(p, evaluate);
 }
@@ -106,8 +107,8 @@ static void define_work(OfxParamSetHandle set) {
   button(set, P_MATTE, "Matte", "groupTrack", "Make soft mattes of the tracked frames.");
   button(set, P_STOP, "Stop", "groupTrack", "Stop tracking; what is finished stays.");
   words(set, P_STATUS, "Status", "groupTrack", "What was done last.", kOfxParamStringIsLabel, 0);
-  whole(set, P_IN, "In", "groupTrack", "First frame to work on; In and Out both 0: the whole clip.", 0);
-  whole(set, P_OUT, "Out", "groupTrack", "Last frame to work on.", 0);
+  whole(set, P_IN, "In", "groupTrack", "First frame to work on; In and Out both 0: the whole clip.", LOWEST, 0);
+  whole(set, P_OUT, "Out", "groupTrack", "Last frame to work on.", LOWEST, 0);
   choices(set, P_TRACKER, "Tracker", "groupTrack", "Auto takes the best one that is installed.", tracker_names, 3, 0);
   choices(set, P_REFINER, "Refiner", "groupTrack", "Auto takes the best one that is installed.", refiner_names, 6, 0);
 }
@@ -131,15 +132,16 @@ static void define_source(OfxParamSetHandle set) {
   whole(set, P_NUMBER, "Clip number", "groupSource",
         "In place of Media path, where the host shows no text: the number given by 'trackmatte ofx shot CLIP --number "
         "N'.",
-        1);
-  whole(set, P_OFFSET, "Frame offset", "groupSource", "Added to the host's time to get the source's frame number.", 1);
+        0, 1);
+  whole(set, P_OFFSET, "Frame offset", "groupSource", "Added to the host's time to get the source's frame number.",
+        LOWEST, 1);
   choices(set, P_COLOUR, "Colours are", "groupSource",
           "What the host's values mean. Auto: display values in 8 and 16 bits, linear light in half and float.",
           colour_names, 3, 0);
   whole(set, P_REFRESH, "Refresh", "groupSource",
         "Changes when there are new mattes, so that the host renders again; change it by hand if a cache holds an old "
         "picture.",
-        1);
+        LOWEST, 1);
   words(set, P_SESSION, "Session", "groupSource", "Names this shot in the engine's cache.", kOfxParamStringIsSingleLine,
         0);
   button(set, P_NEW_SESSION, "Separate from copies", "groupSource", "Make a shot of its own from a copied effect.");

@@ -51,8 +51,7 @@ OfxStatus action_describe_in_context(OfxImageEffectHandle effect, OfxPropertySet
 OfxStatus action_clip_preferences(Instance *instance, OfxPropertySetHandle out) {
   static const char *const kinds[OUTPUT_COUNT] = {kOfxImageUnPreMultiplied, kOfxImageOpaque, kOfxImagePreMultiplied,
                                                   NULL, NULL};
-  int output = param_int(instance->params, P_OUTPUT, 0, OUTPUT_ALPHA);
-  const char *kind = output >= 0 && output < OUTPUT_COUNT ? kinds[output] : NULL;
+  const char *kind = kinds[param_choice(instance->params, P_OUTPUT, 0, OUTPUT_COUNT)];
   if (!kind) return kOfxStatReplyDefault;
   prop_set_string(out, kOfxImageEffectPropPreMultiplication, 0, kind);
   return kOfxStatOK;
@@ -60,7 +59,7 @@ OfxStatus action_clip_preferences(Instance *instance, OfxPropertySetHandle out) 
 
 OfxStatus action_is_identity(Instance *instance, OfxPropertySetHandle in, OfxPropertySetHandle out) {
   OfxTime time = prop_double(in, kOfxPropTime, 0, 0);
-  if (param_int(instance->params, P_OUTPUT, time, OUTPUT_ALPHA) != OUTPUT_SOURCE) return kOfxStatReplyDefault;
+  if (param_choice(instance->params, P_OUTPUT, time, OUTPUT_COUNT) != OUTPUT_SOURCE) return kOfxStatReplyDefault;
   prop_set_string(out, kOfxPropName, 0, kOfxImageEffectSimpleSourceClipName);
   prop_set_double(out, kOfxPropTime, 0, time);
   return kOfxStatOK;

@@ -20,6 +20,19 @@ int param_int(OfxParamSetHandle set, const char *name, OfxTime time, int otherwi
   return r == kOfxStatOK ? value : otherwise;
 }
 
+/* MLT keeps a choice as the text of its label. Kdenlive sets its number in that place, and MLT, which finds no such
+ * label, answers with the first choice. */
+int param_choice(OfxParamSetHandle set, const char *name, OfxTime time, int count) {
+  OfxParamHandle param = NULL;
+  OfxPropertySetHandle props = NULL;
+  int value = param_int(set, name, time, 0);
+  if (!strcmp(host()->name, "MLT") && host()->params->paramGetHandle(set, name, &param, &props) == kOfxStatOK) {
+    const char *said = prop_string(props, "MltOfxParamValue", 0);
+    if (said[0] >= '0' && said[0] <= '9' && !said[1]) value = said[0] - '0';
+  }
+  return value >= 0 && value < count ? value : 0;
+}
+
 double param_double(OfxParamSetHandle set, const char *name, OfxTime time, double otherwise) {
   const OfxParameterSuiteV1 *s = host()->params;
   OfxParamHandle param = handle_of(set, name);
@@ -103,20 +116,17 @@ void session_of_media(const char *path, char to[37]) {
   write_session(bytes, 8, to);
 }
 
-static const char *choice(const char *const names[], int count, int index) {
-  return index > 0 && index < count ? names[index] : "";
-}
+static const char *choice(const char *const names[], int index) { return index > 0 ? names[index] : ""; }
 
 void params_read(OfxParamSetHandle set, OfxTime time, Settings *to) {
   memset(to, 0, sizeof *to);
-  to->output = param_int(set, P_OUTPUT, time, OUTPUT_ALPHA);
-  if (to->output < 0 || to->output >= OUTPUT_COUNT) to->output = OUTPUT_ALPHA;
+  to->output = param_choice(set, P_OUTPUT, time, OUTPUT_COUNT);
   to->grow = fmax(-100, fmin(100, param_double(set, P_GROW, time, 0)));
   to->feather = fmax(0, fmin(100, param_double(set, P_FEATHER, time, 0)));
   to->blur = fmax(0, fmin(500, param_double(set, P_BLUR, time, 20)));
-  to->tracker = choice(tracker_names, 3, param_int(set, P_TRACKER, time, 0));
-  to->refiner = choice(refiner_names, 6, param_int(set, P_REFINER, time, 0));
-  to->colour = choice(colour_names, 3, param_int(set, P_COLOUR, time, 0));
+  to->tracker = choice(tracker_names, param_choice(set, P_TRACKER, time, 3));
+  to->refiner = choice(refiner_names, param_choice(set, P_REFINER, time, 6));
+  to->colour = choice(colour_names, param_choice(set, P_COLOUR, time, 3));
   if (!*to->colour) to->colour = colour_names[0];
   to->offset = param_int(set, P_OFFSET, time, 0);
   to->in = param_int(set, P_IN, time, 0);

@@ -54,6 +54,7 @@ void params_define(OfxParamSetHandle);
 void params_read(OfxParamSetHandle, OfxTime, Settings *);
 
 int param_int(OfxParamSetHandle, const char *name, OfxTime, int otherwise);
+int param_choice(OfxParamSetHandle, const char *name, OfxTime, int count); /* from 0 to count - 1 */
 double param_double(OfxParamSetHandle, const char *name, OfxTime, double otherwise);
 int param_point(OfxParamSetHandle, const char *name, OfxTime, OfxPointD *); /* 1 = read */
 const char *param_string(OfxParamSetHandle, const char *name);              /* the host's, until the next call */

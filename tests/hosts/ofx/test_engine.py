@@ -196,7 +196,8 @@ def test_a_host_without_buttons(
     shot = Path(capfd.readouterr().out.strip())
     want = by_cli(movie, shot, [(0, 0.35, 0.5)])
     cli("ofx", "shot", movie, "--number", 7)
-    assert (numbered := Path(capfd.readouterr().out.strip())) != shot
+    numbered = Path(capfd.readouterr().out.strip())
+    assert numbered != shot
     by_cli(movie, numbered, [(0, 0.35, 0.5)])
     words = [world["TRACKMATTE_PYTHON"], "-m", "trackmatte", "serve", "--idle", "60"]
     engine = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

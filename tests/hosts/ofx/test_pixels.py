@@ -278,3 +278,14 @@ def test_clip_preferences_and_identity(ready: tuple[Host, FakeEngine]) -> None:
         (14, "", 14, ""),
         (14, "", 0, "Source"),
     ]
+
+
+def test_choices_by_number_in_kdenlive(host: Starter) -> None:
+    """Kdenlive sets a choice's number as text, where MLT looks for the label."""
+    with host(name="MLT") as h:
+        h.source(np.zeros((1, 4, 4, 4), np.uint8))
+        for text, want in (("4", "Source"), ("Source", ""), ("9", ""), ("4 ", ""), ("", "")):
+            h.set("output", text)
+            assert h.ask("prefs")["clip"] == want
+        h.set("output", "2")
+        assert h.ask("prefs")["alpha"] == PREMULTIPLIED

@@ -27,6 +27,9 @@ def test_parameters(host: Starter) -> None:
         }  # fmt: skip
         labels = [p["label"] for p in told["params"]]
         assert len(labels) == len(set(labels))
+        choices = {p["name"]: p["choices"] for p in told["params"] if p["type"] == "OfxParamTypeChoice"}
+        assert len(choices["output"]) == 5
+        assert not [c for options in choices.values() for c in options if "," in c]  # there Kdenlive parts it
         assert sorted(told["depths"]) == [f"OfxBitDepth{d}" for d in sorted(DEPTHS)]
         assert (told["tiles"], told["temporal"], told["plugins"], told["beyond"]) == (0, 1, 1, 0)
         assert told["safety"] == "OfxImageEffectRenderInstanceSafe"

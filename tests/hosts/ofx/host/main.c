@@ -82,7 +82,13 @@ static void do_load(void) {
            p == descriptor->params.first ? "" : ", ", p->name, p->type, 0,
            (int)props_number(&p->props, kOfxParamPropAnimates, 0, 1));
     print_text(props_string(&p->props, kOfxPropLabel, 0, ""));
-    putchar('}');
+    printf(", \"choices\": [");
+    const char *choice;
+    for (int i = 0; (choice = props_string(&p->props, kOfxParamPropChoiceOption, i, NULL)); i++) {
+      printf("%s", i ? ", " : "");
+      print_text(choice);
+    }
+    printf("]}");
   }
   printf("], \"depths\": [");
   for (int i = 0; i < 4; i++)
@@ -157,6 +163,9 @@ static void set_param(Effect *e) {
   const char *value = word("value", "");
   if (strcmp(p->type, kOfxParamTypeString) == 0)
     param_set_text(p, value);
+  else if (strcmp(p->type, kOfxParamTypeChoice) == 0 &&
+           strcmp(props_string(&host_props, kOfxPropName, 0, ""), "MLT") == 0)
+    props_set_string(&p->props, "MltOfxParamValue", 0, value); /* as text, which is none of the labels */
   else
     sscanf(value, "%lf %lf", &p->v[0], &p->v[1]);
 }
