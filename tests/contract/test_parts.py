@@ -6,6 +6,7 @@ import contextlib
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
@@ -69,16 +70,16 @@ def make(name: str, folders: pytest.TempPathFactory) -> Tracker:
     folder.mkdir(exist_ok=True)
     settings = micro.settings(folder)
     made = TRACKERS.get("sam2")(device="cpu", **settings)
-    OTHERS[id(made)] = settings
+    OTHERS[made] = settings
     return made
 
 
-OTHERS: dict[int, dict[str, str]] = {}
+OTHERS: WeakKeyDictionary[Tracker, dict[str, str]] = WeakKeyDictionary()
 
 
 def another(tracker: Tracker) -> Tracker:
     """Return a second tracker like this one."""
-    return type(tracker)(**OTHERS.get(id(tracker), {}))
+    return type(tracker)(**OTHERS.get(tracker, {}))
 
 
 @pytest.fixture(params=list(REFINERS))

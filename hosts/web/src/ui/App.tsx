@@ -24,7 +24,11 @@ export function App() {
   useSignalEffect(remember);
   useEffect(() => {
     addEventListener("keydown", pressed);
-    return () => removeEventListener("keydown", pressed);
+    addEventListener("pagehide", remember);  // effects wait for the next picture, which a page that closes never draws
+    return () => {
+      removeEventListener("keydown", pressed);
+      removeEventListener("pagehide", remember);
+    };
   }, []);
   return (
     <>
