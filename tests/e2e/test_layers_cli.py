@@ -160,6 +160,15 @@ def test_a_split_ends_between_two_steps_and_goes_on(
     ]
 
 
+def test_a_sheet_never_replaces_the_plate(
+    still: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = still.read_bytes()
+    assert run("layers", still, "--out", tmp_path / "out", "--sheet", still, "--overwrite") == 6
+    assert "belongs to the shot or its plate" in capfd.readouterr().err
+    assert still.read_bytes() == before
+
+
 def test_a_shot_file_will_do(plates: Path, tmp_path: Path) -> None:
     shot = tmp_path / "hero.shot.json"
     assert run("shot", "new", shot, plates, "--tracker", "fake", "--refiner", "none") == 0

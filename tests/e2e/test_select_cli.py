@@ -53,3 +53,7 @@ def test_what_cannot_be_meant_is_told(plates: Path, tmp_path: Path, capfd: Captu
     out.write_bytes(b"mine")
     fails(6, (plates, *BOX, "--out", out), capfd, "exists")
     assert out.read_bytes() == b"mine"
+    plate = plates.parent / "plate.1002.png"
+    before = plate.read_bytes()
+    fails(6, (plates, *BOX, "--out", plate, "--overwrite"), capfd, "belongs to the shot or its plate")
+    assert plate.read_bytes() == before

@@ -23,7 +23,8 @@ from trackmatte.cli.options import (
     parse_settings,
 )
 from trackmatte.cli.report import Report
-from trackmatte.errors import OutputError, UsageError
+from trackmatte.cli.target import check_free
+from trackmatte.errors import UsageError
 from trackmatte.files import write_image
 from trackmatte.media import FrameSource, open_clip
 from trackmatte.preview import CELL, grey
@@ -88,13 +89,13 @@ def layers(
         raise UsageError("--range splits many frames; leave out --frame and --sheet, which are of one")
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise UsageError(f"the sheet {sheet} must end in .png")
-    if sheet is not None and sheet.exists() and not overwrite:
-        raise OutputError(f"{sheet} exists; choose another name or add --overwrite")
     check_writable(out)
     bare, prefixed = parse_settings(settings)
     if prefixed:
         raise UsageError(f"layers has no refiner, so refiner.{min(prefixed)} means nothing here")
     with _opened(clip, input_colorspace) as (source, stem):
+        if sheet is not None:
+            check_free(sheet, source, overwrite=overwrite)
         for note in source.notes:
             report.note(note)
         kind, why = choose_features(features)

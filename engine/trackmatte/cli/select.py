@@ -20,7 +20,8 @@ from trackmatte.cli.options import (
     Talk,
 )
 from trackmatte.cli.prompts import parse_prompt
-from trackmatte.errors import OutputError, PromptError, UsageError
+from trackmatte.cli.target import check_free
+from trackmatte.errors import PromptError, UsageError
 from trackmatte.files import write_bytes
 from trackmatte.media import open_clip
 from trackmatte.select.border import border_matte
@@ -49,9 +50,8 @@ def select(
     report = talk.report()
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out {out} must end in .png")
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out} exists; choose another name or add --overwrite")
     with open_clip(clip, input_colorspace) as opened:
+        check_free(out, opened, overwrite=overwrite)
         for note in opened.notes:
             report.note(note)
         if frame is not None and frame not in opened.numbers:

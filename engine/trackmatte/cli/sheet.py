@@ -8,8 +8,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from trackmatte.cli.options import Overwrite, ShotFile, Talk
+from trackmatte.cli.target import check_ending, check_free
 from trackmatte.cli.work import run_movie, run_sheet
-from trackmatte.errors import OutputError, UsageError
+from trackmatte.errors import UsageError
 from trackmatte.shot import SUFFIX, Shot
 
 MOST = 200
@@ -40,7 +41,7 @@ def sheet(
         check_ending(movie, ".mp4")
     with Shot.open(shot) as opened:
         for path in filter(None, (target, movie)):
-            check_free(opened, path, overwrite=overwrite)
+            check_free(path, opened.clip, overwrite=overwrite, own=(opened.path, opened.cache.root))
         run_sheet(opened, target, count)
         report.say(f"wrote {target}")
         report.event("written", file=str(target))
@@ -48,35 +49,3 @@ def sheet(
             run_movie(opened, movie, report)
             report.say(f"wrote {movie}")
             report.event("written", file=str(movie))
-
-
-def check_ending(path: Path, *endings: str) -> None:
-    """Make sure that a file is called what it will be.
-
-    Raises
-    ------
-    OutputError : it is a folder.
-    UsageError : its name ends otherwise.
-    """
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; name a file in it")
-    if path.suffix.lower() not in endings:
-        named = path.with_suffix(endings[0])
-        raise UsageError(f"{path} does not end in {' or '.join(endings)}; name it e.g. {named}")
-
-
-def check_free(shot: Shot, path: Path, *, overwrite: bool) -> None:
-    """Make sure that a file is not there, or may be replaced and is none of the shot's own.
-
-    Raises
-    ------
-    OutputError : it may not.
-    """
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists; choose another name or add --overwrite")
-    own = [shot.path, *dict.fromkeys(shot.clip.file(i) for i in range(shot.clip.length))]
-    cached = shot.cache.root.resolve() in path.resolve().parents
-    if cached or (path.exists() and any(f.exists() and path.samefile(f) for f in own)):
-        raise OutputError(
-            f"{path} belongs to the shot or its plate, and is never replaced; choose another name"
-        )

@@ -22,7 +22,8 @@ class Answers:
     """An engine whose answers to hello a test writes: True = it answers."""
 
     def __init__(self, *answers: Any) -> None:
-        self.left, self.patience = list(answers), []  # type: ignore[var-annotated]
+        self.left = list(answers)
+        self.patience: list[float] = []
 
     def hello(self, timeout: float) -> None:
         errors = part("trackmatte_client.errors")
@@ -50,7 +51,8 @@ def test_two_answers_must_stay_out(
 ) -> None:
     watch = part("trackmatte_client.watch")
     monkeypatch.setattr(watch, "EVERY", 0.001)
-    double, news = Answers(*answers), []  # type: ignore[var-annotated]
+    double = Answers(*answers)
+    news: list[Any] = []
     with watch.Watch(double, news.append):
         engines.wait_for(lambda: not double.left and len(double.patience) > len(answers) + 1)
     engines.wait_for(lambda: not engines.threads())
@@ -134,7 +136,8 @@ def test_stop_gives_a_frozen_engine_up_at_once(tracking: tuple[Node, Any], froze
 def test_pictures_say_it_too(tracking: tuple[Node, Any], frozen: Any) -> None:
     node, session = tracking
     node.main.pump(lambda: not session.busy)
-    pictures, looks = part("pictures"), []  # type: ignore[var-annotated]
+    pictures = part("pictures")
+    looks: list[Any] = []
     fetch = pictures.Pictures(node.main.post, looks.append)
     wish = pictures.Wish(node.state.settings.shot, 1001, "subject")
     process = frozen(signal.SIGSTOP)
@@ -153,7 +156,8 @@ def test_an_engine_that_freezes_under_a_picture(
 ) -> None:
     node, session = tracking
     node.main.pump(lambda: not session.busy)
-    pictures, looks = part("pictures"), []  # type: ignore[var-annotated]
+    pictures = part("pictures")
+    looks: list[Any] = []
     fetch = pictures.Pictures(node.main.post, looks.append)
     found = part("trackmatte_client.engine").find
 

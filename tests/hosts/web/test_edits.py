@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -184,6 +185,51 @@ def test_two_tabs_do_not_overrule_each_other(
     two.page.locator(".progress .line").wait_for()
     one.stop(hold).says("Stopped")
     two.idle().says("Stopped")
+
+
+def test_an_edit_on_its_way_is_none_of_somebody_elses(page: Look) -> None:
+    held: list[Any] = []
+
+    def late(route: Any) -> None:
+        held.append((route, route.fetch()))
+
+    page.page.route("**/prompts/add", late)
+    page.page.mouse.click(*page.at(0.4, 0.5))
+    wait_for(lambda: page.page.evaluate("1") and held)
+    state = re.compile(r"/v1/shots/\w+$")
+    for _ in range(2):  # the page looks, and sees the edit before its answer
+        with page.page.expect_response(state):
+            pass
+    page.page.locator(".marks .point").wait_for()
+    route, answer = held.pop()
+    route.fulfill(response=answer)
+    page.settled()
+    assert not page.page.evaluate("said('edited elsewhere')")
+    assert len(page.state().prompts[0].points) == 1
+
+
+def test_places_that_come_at_once_are_all_on_the_stroke(page: Look) -> None:
+    page.press("s")
+    mouse = page.page.mouse
+    mouse.move(*page.at(0.3, 0.3))
+    mouse.down()
+    path = [page.at(0.5, 0.3), page.at(0.5, 0.6), page.at(0.3, 0.6)]
+    page.page.evaluate(
+        """path => {
+          const at = ([clientX, clientY]) => ({ clientX, clientY, pointerId: 1, bubbles: true });
+          const steps = path.map(place => new PointerEvent("pointermove", at(place)));
+          const last = { ...at(path.at(-1)), coalescedEvents: steps };
+          document.querySelector("#picture").dispatchEvent(new PointerEvent("pointermove", last));
+        }""",
+        path,
+    )
+    mouse.move(*page.at(0.3, 0.6))
+    mouse.up()
+    page.settled()
+    (stroke,) = page.state().prompts[0].scribbles
+    assert np.array(stroke.points) == pytest.approx(
+        np.array([(0.3, 0.3), (0.5, 0.3), (0.5, 0.6), (0.3, 0.6)]), abs=0.01
+    )
 
 
 def test_a_reload_loses_nothing(
