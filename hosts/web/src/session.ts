@@ -136,9 +136,10 @@ export async function follow(name: string): Promise<void> {
   let last = 0;
   try {
     const state = await engine.ask("job_state", { job: name });
-    if (!ended(state.status)) put({ ...state, stage: state.kind, done: 0, of: 0, fps: 0, eta: 0 });
+    // Also one that has ended by now: how much it did is counted from its events.
+    put({ ...state, stage: state.kind, done: 0, of: 0, fps: 0, eta: 0 });
     // Browsers keep six lines to a server: one that waits in the queue takes none.
-    while (jobs.value.some((j) => j.job !== name && j.status === "running")) await pause(300);
+    while (!ended(state.status) && jobs.value.some((j) => j.job !== name && j.status === "running")) await pause(300);
     for await (const event of engine.follow(name, last, new AbortController().signal)) {
       if ("seq" in event) last = event.seq;
       hear(name, event);

@@ -146,9 +146,9 @@ class Look:
 
     def work(self, key: str) -> Look:
         """Press a key that starts a job, and wait for the job's end."""
-        before = len(self.client.list_jobs())
+        before = {j.job for j in self.client.list_jobs()}
         self.press(key)
-        wait_for(lambda: len(self.client.list_jobs()) > before)
+        wait_for(lambda: {j.job for j in self.client.list_jobs()} - before)
         return self.idle()
 
     def stop(self, hold: Path) -> Look:

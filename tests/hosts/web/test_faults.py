@@ -91,6 +91,18 @@ def test_a_question_whose_line_breaks_is_asked_again(page: Look) -> None:
     assert page.page.evaluate("window.banner ?? null") is None
 
 
+def test_a_job_that_ends_before_the_page_hears_of_it_is_told_as_it_was(page: Look) -> None:
+    page.click(0.4, 0.5).work("g").says("Tracked 30 frames")
+
+    def late(route: Any) -> None:  # as on a busy machine: the job is over when the answer about it is made
+        wait_for(lambda: not page.state().jobs)
+        route.continue_()
+
+    page.page.route(re.compile(r"/jobs/\w+$"), late)
+    page.work("r").says("Refined 30 frames")
+    page.work("r").says("all was up to date")
+
+
 @pytest.mark.parametrize(
     ("path", "answer", "says"),
     [
