@@ -62,7 +62,7 @@ def started(folder: Path, *words: str, sleep: float = 0.0) -> Iterator[Client]:
             wait_for(lambda: process.poll() is not None)
 
 
-def wait_for(happened: Callable[[], Any], seconds: float = 20.0) -> Any:
+def wait_for(happened: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait until something is true and return it."""
     end = time.monotonic() + seconds
     while not (found := happened()):
@@ -98,7 +98,7 @@ def ask(
     if body is not None:
         usual["content-type"] = "application/json"
     have = {**usual, **{k.replace("_", "-"): v for k, v in headers.items()}}
-    line = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         line.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in have.items():

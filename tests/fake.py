@@ -6,6 +6,7 @@ Run as a script it is the command line with that tracker registered: ``python -m
 from __future__ import annotations
 
 import os
+import random
 import sys
 import time
 from contextlib import suppress
@@ -26,6 +27,22 @@ def wait(index: int) -> None:
     with suppress(FileNotFoundError, KeyError):
         while index >= int(Path(os.environ["FAKE_HELD"]).read_text()):
             time.sleep(0.01)
+
+
+def be_late(most: float) -> None:
+    """Hear every request, and answer it, up to so many seconds late, as a busy machine does."""
+    from trackmatte.server import app
+
+    answer = app._answer
+
+    def late(*call: Any) -> Any:
+        time.sleep(random.random() * most)
+        try:
+            return answer(*call)
+        finally:
+            time.sleep(random.random() * most)
+
+    app._answer = late
 
 
 class FakeTracker:
@@ -108,4 +125,6 @@ if __name__ == "__main__":
 
     register()
     counters.register()
+    if most := os.environ.get("FAKE_LATE"):
+        be_late(float(most))
     sys.exit(main())

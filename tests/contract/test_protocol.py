@@ -268,9 +268,9 @@ def test_noise_on_the_socket_harms_nobody(client: Client) -> None:
         b"GET\r\n\r\n",
         b"POST / HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
     ):
-        with socket.create_connection(("127.0.0.1", client.address.port), timeout=5) as line:
+        with socket.create_connection(("127.0.0.1", client.address.port), timeout=60) as line:
             line.sendall(noise)
-    with socket.create_connection(("127.0.0.1", client.address.port), timeout=5) as line:
+    with socket.create_connection(("127.0.0.1", client.address.port), timeout=60) as line:
         head = f"POST /v1/shots/open HTTP/1.1\r\nhost: 127.0.0.1:{client.address.port}\r\n"
         head += f"authorization: Bearer {client.address.token}\r\ncontent-type: application/json\r\n"
         line.sendall(f"{head}content-length: 100\r\n\r\n{{".encode())

@@ -274,7 +274,7 @@ def test_first_ctrl_c_finishes_the_frame_and_the_same_command_goes_on(movie: Pat
         if '"progress"' in line:
             process.send_signal(signal.SIGINT)
             break
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "interrupted" in out
     masks = list((tmp_path / "o").rglob("track/*/*.tif"))

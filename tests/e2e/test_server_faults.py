@@ -347,7 +347,7 @@ def test_the_page_is_served_and_nothing_beside_it(
     ready = queue.SimpleQueue[Running]()
     server = threading.Thread(target=serve, kwargs={"ready": ready.put})
     server.start()
-    at = ready.get(timeout=20)
+    at = ready.get(timeout=60)
     client = Client(Address(at.port, at.token))
     for path, text in (("/", b"page"), ("/index.html", b"page"), ("/assets/app.js", b"let page")):
         status, headers, body = ask(client, "GET", path, drop="authorization")

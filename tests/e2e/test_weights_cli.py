@@ -182,7 +182,7 @@ def test_killed_and_started_twice_it_goes_on_and_one_fetches(server: Server, fol
         time.sleep(0.02)
     server.gate.set()
     for p in two:
-        _, err = p.communicate(timeout=30)
+        _, err = p.communicate(timeout=120)
         assert p.returncode == 0, err
     assert server.asked == [(f"{TINY}.pt", ""), (f"{TINY}.pt", f"bytes={kept}-")]
     assert (folder / f"{TINY}.pt").read_bytes() == DATA
@@ -197,7 +197,7 @@ def test_ctrl_c_says_that_it_can_go_on(server: Server, folder: Path) -> None:
         time.sleep(0.02)
     time.sleep(0.2)  # it waits for the second half of the file now
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     server.gate.set()
     assert process.returncode == 130, err
     assert "run the same command again" in err

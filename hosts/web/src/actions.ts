@@ -116,7 +116,7 @@ export const placed: { value: { x: number; y: number; scale: number } | null } =
 export async function start<N extends "track" | "matte">(what: N, direction: "both" | "forward" | "backward" = "both"): Promise<void> {
   const now = shot.value;
   if (!now) return;
-  if (!now.prompts.length) return tell(`Click on ${active.value} in the picture first: nothing is selected yet.`, "error");
+  if (!now.prompts.length) return tell(`Click on ${active.value} in the picture first: nothing is selected yet.`, "info", 10);
   try {
     const state = what === "track"
       ? await engine.ask("track", { shot: now.shot }, { direction })

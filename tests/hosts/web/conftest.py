@@ -19,6 +19,8 @@ from trackmatte_client.protocol import messages as m
 
 ARGS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 """WebGL 2 without a graphics card."""
+SLOW = float(os.environ.get("SLOW_WEB", "1"))
+"""How many times slower the browser is, to find what only a busy machine shows; FAKE_LATE does it to the engine."""
 LOOKS = pytest.StashKey[list[Look]]()
 SIZE = {"width": 1000, "height": 600}
 """Small, since the pictures are drawn without a graphics card."""
@@ -90,6 +92,8 @@ def tab(browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., 
     ) -> Look:
         context = browser.new_context(**{"viewport": SIZE, **more})
         page = context.new_page()
+        if SLOW > 1:
+            context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOW})
         look = Look(page, client, shot)
         opened.append((context, look))
         looks.append(look)
