@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -20,6 +21,16 @@ signal.signal(
 )  # which a shell ignores in what it runs in the background
 collect_ignore_glob = [] if sys.platform == "linux" else ["*test_ofx*"]
 """The OFX bridge takes pixels through memory that only Linux can seal."""
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print why a test was tried again as if it had failed, so that nothing is hidden by the second try."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.write_sep("_", f"tried again: {report.nodeid}", yellow=True)
+        terminalreporter.write_line(report.longreprtext)
+        for title, text in report.sections:
+            terminalreporter.write_sep("-", title)
+            terminalreporter.write_line(text)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -20,10 +20,17 @@ from trackmatte_client.protocol import messages as m
 ARGS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 """WebGL 2 without a graphics card."""
 SLOW = float(os.environ.get("SLOW_WEB", "1"))
-"""How many times slower the browser is, to find what only a busy machine shows; FAKE_LATE does it to the engine."""
+"""How many times slower the browser is, to find what only busy machines show; FAKE_LATE slows the engine."""
 LOOKS = pytest.StashKey[list[Look]]()
 SIZE = {"width": 1000, "height": 600}
 """Small, since the pictures are drawn without a graphics card."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Try a test in the browser twice; tests/conftest.py prints what failed first."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(scope="session")
