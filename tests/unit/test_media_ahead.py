@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.counters import read_counter
+from tests.engines import wait_for
 from tests.media_maker import encode_counter
 from trackmatte.errors import FrameError
 from trackmatte.media import decode_ahead, open_clip
@@ -36,8 +37,9 @@ class Producer:
             self.closed = True
 
 
-def settled(producer: Producer) -> int:
-    """Wait until the producer rests and return how much it made."""
+def settled(producer: Producer, least: int) -> int:
+    """Wait until the producer made that much and rests, and return how much it made."""
+    wait_for(lambda: producer.made >= least)
     before = -1
     while before != producer.made:
         before = producer.made
@@ -55,7 +57,7 @@ def test_never_more_than_depth_ahead(depth: int) -> None:
     frames = decode_ahead(producer.frames, depth)
     for taken in range(1, 6):
         assert next(frames) == taken - 1
-        assert settled(producer) == taken + depth
+        assert settled(producer, taken + depth) == taken + depth
     assert list(frames) == list(range(5, 20))
     assert producer.closed
     assert not ahead_threads()
