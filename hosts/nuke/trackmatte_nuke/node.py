@@ -174,7 +174,7 @@ class NukeNode:
             known = knobs.parse_key(point.key)
             slot = known[0] if known is not None and self.node.knob(known[0]) is not None else ""
             if not slot:
-                slot = knobs.free_slot(self.node, knobs.POINT, point.object, frame)
+                slot = knobs.free_slot(self.node, knobs.POINT, point.object, frame, kind)
             elif known is not None and known[1] != frame:
                 knobs.remove(self.node, slot, known[1])
             knobs.put(self.node, slot, frame, kind, (point.x * width, (1 - point.y) * height))
@@ -188,7 +188,7 @@ class NukeNode:
         place = (box.left * width, (1 - box.bottom) * height, box.right * width, (1 - box.top) * height)
         with undo.one_step("Trackmatte box"):
             mine = [s for s in knobs.slots(self.node, knobs.BOX) if knobs.owner(self.node, s) == box.object]
-            slot = mine[0] if mine else knobs.free_slot(self.node, knobs.BOX, box.object, frame)
+            slot = mine[0] if mine else knobs.free_slot(self.node, knobs.BOX, box.object, frame, knobs.SUBJECT)
             knobs.put(self.node, slot, frame, knobs.SUBJECT, place)
             self._know(box.object)
 

@@ -224,7 +224,7 @@ def test_without_qt_there_is_a_sentence_and_a_node_that_works(
     for name in ("PySide6", "PySide2"):
         monkeypatch.setitem(sys.modules, name, None)
     node = running.node(running.read(plate(), 1001, 1004))
-    node["panel"].execute()
+    node["open_panel"].execute()
     (said,) = running.state.messages
     assert said.startswith("the panel needs the PySide that Nuke brings: ")
     assert running.state.opened == []
@@ -255,13 +255,13 @@ def test_the_panel_shows_the_node_it_was_asked_for(
     monkeypatch.setitem(sys.modules, "trackmatte_nuke.panel", fake)
     node = running.node(running.read(plate(), 1001, 1004))
     running.state.panes["Properties.1"] = "the pane"
-    node["panel"].execute()
+    node["open_panel"].execute()
     (opened,) = running.state.opened
     assert opened.pane == "the pane"
     assert opened.widget.find() is running.of(node)
     node["selected"].setValue(False)
     assert opened.widget.find() is running.of(node)
-    node["panel"].execute()
+    node["open_panel"].execute()
     assert shown == [running.of(node), "raised"]
     assert len(running.state.opened) == 1
     running.nuke.delete(node)

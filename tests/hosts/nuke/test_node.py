@@ -64,6 +64,45 @@ def test_dragging_a_handle_on_another_frame_is_a_prompt_there(running: Nuke, pla
     assert [p.frame for p in at.read().points] == [1001]
 
 
+def test_a_kind_holds_until_its_next_key(running: Nuke, plate: Plate) -> None:
+    """What lies between two keys of the menu is the first of them, never a mean of both."""
+    m = running.module("model")
+    _, node, at = ready(running, plate)
+    at.set_point(m.Point("", "subject", 1001, 0.25, 0.1))
+    running.nuke.frame(1002)
+    node["p1"].setValue([4.0, 15.0])  # dragged
+    node["p1_kind"].setValueAt(0, 1004)
+    assert [(p.frame, p.subject) for p in at.read().points] == [(1001, True), (1002, True)]
+    node["p1_kind"].setValueAt(0, 1001)
+    node["p1_kind"].setValueAt(2, 1003)  # off, then background: in the middle there is no subject
+    assert at.read().points == ()
+
+
+def test_what_is_dragged_stays_when_the_key_before_it_goes_or_turns(running: Nuke, plate: Plate) -> None:
+    m = running.module("model")
+    _, node, at = ready(running, plate)
+    at.set_point(m.Point("", "subject", 1001, 0.25, 0.1))
+    running.nuke.frame(1003)
+    node["p1"].setValue([4.0, 15.0])
+    at.set_point(m.Point("p1@1001", "subject", 1001, 0.25, 0.1, subject=False))
+    assert [(p.key, p.subject) for p in at.read().points] == [("p1@1001", False), ("p1@1003", True)]
+    at.remove_point("p1@1001")
+    assert [(p.key, p.subject) for p in at.read().points] == [("p1@1003", True)]
+
+
+def test_a_background_point_takes_no_handle_of_the_subject(running: Nuke, plate: Plate) -> None:
+    _, node, at = ready(running, plate)
+    for frame, button in ((1001, "add_point"), (1003, "add_background"), (1004, "add_background")):
+        running.nuke.frame(frame)
+        node[button].execute()
+    have = [(p.key, p.subject) for p in at.read().points]
+    assert have == [("p1@1001", True), ("p2@1003", False), ("p2@1004", False)]
+    at.remove_point("p1@1001")
+    running.nuke.frame(1002)
+    node["add_background"].execute()
+    assert at.read().points[0].key == "p1@1002", "a handle that says nothing is free for anything"
+
+
 def test_points_change_move_and_go(running: Nuke, plate: Plate) -> None:
     m = running.module("model")
     _, _, at = ready(running, plate)

@@ -261,7 +261,7 @@ def test_the_panel_drives_the_node(folder: Path, tmp_path: Path) -> None:
         node = running.node(read)
         node["folder"].setValue(str(tmp_path / "work"))
         running.nuke.frame(101)
-        node["panel"].execute()
+        node["open_panel"].execute()
         panel = running.state.opened[0].widget
         panel.resize(320, 700)
         panel.show()
