@@ -60,7 +60,7 @@ def keyed(node: Any, slot: str) -> list[int]:
 
 
 def kind_at(node: Any, slot: str, frame: int) -> int:
-    """Return what a slot is on a frame: what its last key until then says, and never what lies between two."""
+    """Return what a slot is on a frame: what its last key until then says, nothing between two."""
     switch = node[slot + "_kind"]
     keys = _keys(switch)
     return int(switch.getValueAt(max([k for k in keys if k <= frame], default=keys[0]) if keys else frame))
@@ -83,9 +83,9 @@ def owner(node: Any, slot: str) -> str:
 def free_slot(node: Any, stem: str, obj: str, frame: int, kind: int) -> str:
     """Return a slot of an object that says nothing on a frame and is of that kind; else a new one."""
     for slot in slots(node, stem):
-        if owner(node, slot) == obj and frame not in keyed(node, slot):
-            if kind_at(node, slot, frame) == kind or not _keys(node[slot]):
-                return slot
+        fits = kind_at(node, slot, frame) == kind or not _keys(node[slot])
+        if fits and owner(node, slot) == obj and frame not in keyed(node, slot):
+            return slot
     numbers = [int(_number(slot)) for slot in slots(node, stem)]
     return _add_slot(node, stem, max(numbers) + 1 if numbers else 1, obj)
 

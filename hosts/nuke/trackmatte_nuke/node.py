@@ -186,10 +186,11 @@ class NukeNode:
         width, height = reads.picture(self.node)
         frame = clip.timeline(box.frame)
         place = (box.left * width, (1 - box.bottom) * height, box.right * width, (1 - box.top) * height)
+        kind = knobs.SUBJECT
         with undo.one_step("Trackmatte box"):
             mine = [s for s in knobs.slots(self.node, knobs.BOX) if knobs.owner(self.node, s) == box.object]
-            slot = mine[0] if mine else knobs.free_slot(self.node, knobs.BOX, box.object, frame, knobs.SUBJECT)
-            knobs.put(self.node, slot, frame, knobs.SUBJECT, place)
+            slot = mine[0] if mine else knobs.free_slot(self.node, knobs.BOX, box.object, frame, kind)
+            knobs.put(self.node, slot, frame, kind, place)
             self._know(box.object)
 
     def remove_point(self, key: str) -> None:

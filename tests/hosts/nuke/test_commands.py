@@ -63,6 +63,20 @@ def test_every_button_does_something(running: Nuke) -> None:
         assert f"t.{button.name()}()" in button.value()
 
 
+def test_buttons_make_nothing_inside_of_the_node(stage: Stage) -> None:
+    """Whether Nuke runs a group's button inside of the group or beside it."""
+    node, nuke = stage.node, stage.running.nuke
+    stage.deliver("matte", "cutout", "multi")
+    inside, seen = [n.name() for n in node.nodes()], []
+    for button in ("add_point", "add_background", "add_box", "cutout", "blur", "despill", "layers"):
+        with node:
+            node[button].execute()
+        seen.append(len(nuke.allNodes()))
+    assert [n.name() for n in node.nodes()] == inside
+    assert seen[2] < seen[3] < seen[4] < seen[5] < seen[6]
+    assert stage.running.state.messages == []
+
+
 def test_track_without_a_clip_says_so(running: Nuke) -> None:
     node = running.node()
     node["track"].execute()

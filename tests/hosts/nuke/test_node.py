@@ -235,13 +235,15 @@ def test_expressions_in_a_file_name_are_nukes_to_evaluate(
     [
         ({"disable": True}, "Read1 is disabled"),
         ({"file": ""}, "Read1 has no file"),
-        ({"file": "/p/still.exr"}, "a still"),
+        ({"file": "/p/still.exr", "last": 1001}, "a still"),
     ],
 )
 def test_what_cannot_be_a_clip_is_a_problem(
     running: Nuke, plate: Plate, knobs: dict[str, Any], problem: str
 ) -> None:
-    _, _, at = ready(running, plate, **knobs)
+    read, _, at = ready(running, plate)
+    for name, value in knobs.items():
+        read[name].setValue(value)
     state = at.read()
     assert state.clip is None
     assert problem in state.problem
