@@ -85,7 +85,7 @@ panel.close()
 panel.deleteLater()
 app.sendPostedEvents(None, int(kinds.DeferredDelete))
 double.part("session").close_all()
-end = time.monotonic() + 20
+end = time.monotonic() + 60
 names: list[str] = ["?"]
 while names and time.monotonic() < end:
     names = [t.name for t in double.threading.enumerate() if t.name.startswith("trackmatte")]

@@ -13,6 +13,7 @@ import pytest
 
 from tests.hosts.nuke import evaluator, fake_nuke, nk
 from tests.hosts.nuke.conftest import Nuke, starting
+from tests.hosts.nuke.stage import Stage
 
 Plate = Callable[..., str]
 

@@ -298,5 +298,5 @@ def test_nothing_of_a_node_is_touched_off_the_main_thread(running: Nuke, plate: 
     thread.join()
     assert seen[0] is True
     assert isinstance(seen[1], fake_nuke.WrongThread)
-    fake_nuke.pump(lambda: len(seen) == 3, 5)
+    fake_nuke.pump(lambda: len(seen) == 3)
     assert seen[2] is threading.main_thread()

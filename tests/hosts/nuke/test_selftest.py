@@ -14,7 +14,7 @@ def test_the_selftest_writes_a_report_and_leaves_the_script_alone(running: Nuke,
     running.nuke.frame(77)
     before = fake_nuke.script.write(running.nuke.root())
     path = Path(running.module("selftest").run(str(tmp_path)))
-    fake_nuke.pump(lambda: "threads reach" in path.read_text(), 10)
+    fake_nuke.pump(lambda: "threads reach" in path.read_text())
     report = path.read_text()
     assert path.name == "trackmatte_selftest_14.0v5.txt"
     assert "FAIL" not in report, report
