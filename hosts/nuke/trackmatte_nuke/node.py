@@ -166,9 +166,8 @@ class NukeNode:
 
     def set_point(self, point: Point) -> None:
         """Change the point of that key; an empty key makes a new point."""
-        clip = self._clip(render=False)[0]
+        frame = self._frame(point.frame)
         width, height = reads.picture(self.node)
-        frame = clip.timeline(point.frame)
         kind = knobs.SUBJECT if point.subject else knobs.BACKGROUND
         with undo.one_step("Trackmatte point"):
             known = knobs.parse_key(point.key)
@@ -182,9 +181,8 @@ class NukeNode:
 
     def set_box(self, box: Box) -> None:
         """Put a box around an object on a frame, in place of the one that is there."""
-        clip = self._clip(render=False)[0]
+        frame = self._frame(box.frame)
         width, height = reads.picture(self.node)
-        frame = clip.timeline(box.frame)
         place = (box.left * width, (1 - box.bottom) * height, box.right * width, (1 - box.top) * height)
         kind = knobs.SUBJECT
         with undo.one_step("Trackmatte box"):
@@ -241,6 +239,16 @@ class NukeNode:
     def on_main_thread(self, function: Callable[[], None]) -> None:
         """Call ``function`` soon on the main thread and return at once; what it raises is lost."""
         nuke.executeInMainThread(function)
+
+    def _frame(self, number: int) -> int:
+        """Return the timeline's frame of a source number that something is to be said about."""
+        clip = self._clip(render=False)[0]
+        if not clip.first <= number <= clip.last:
+            raise NodeError(
+                f"frame {clip.timeline(number)} is not in the clip, which is there from "
+                f"{clip.timeline(clip.first)} to {clip.timeline(clip.last)}: go to one of its frames first"
+            )
+        return clip.timeline(number)
 
     def _know(self, name: str) -> None:
         have = knobs.names(self.node)

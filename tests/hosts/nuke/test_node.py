@@ -103,6 +103,20 @@ def test_a_background_point_takes_no_handle_of_the_subject(running: Nuke, plate:
     assert at.read().points[0].key == "p1@1002", "a handle that says nothing is free for anything"
 
 
+def test_nothing_is_said_where_there_is_no_clip(running: Nuke, plate: Plate) -> None:
+    """A new script stands on frame 1, and plates begin with 1001."""
+    _, node, at = ready(running, plate, frame_mode="start at", frame="101")
+    for button in ("add_point", "add_background", "add_box"):
+        node[button].execute()
+        assert running.state.messages.pop() == (
+            "frame 1 is not in the clip, which is there from 101 to 104: go to one of its frames first"
+        )
+    assert (at.read().points, at.read().boxes, node.knob("p1"), running.state.undo) == ((), (), None, [])
+    running.nuke.frame(104)
+    node["add_point"].execute()
+    assert [p.frame for p in at.read().points] == [1004]
+
+
 def test_points_change_move_and_go(running: Nuke, plate: Plate) -> None:
     m = running.module("model")
     _, _, at = ready(running, plate)

@@ -114,6 +114,26 @@ def test_points_are_what_the_node_says(clip: str, tmp_path: Path) -> None:
     assert tuple(session.shot.range) == (1002, 1004)
 
 
+def test_a_handle_moved_on_a_frame_without_a_clip_is_left_out(clip: str, tmp_path: Path) -> None:
+    model = part("model")
+    there = model.Clip(clip, 1001, 1006, -1000)
+    stray = model.Point("p1@-99", "subject", 901, 0.4, 0.5)
+    node, session = started(clip, tmp_path, settings=settings(folder=str(tmp_path)), points=(stray,))
+    node.change(clip=there)
+    session.track()
+    lines = done(node, session)
+    said = "subject: what is said on frame -99 is left out, the clip is there from 1 to 6"
+    assert "tracked" in lines
+    assert said in lines
+    assert [s.frame for s in session.shot.prompts] == [1001]
+    node.change(boxes=())
+    session.track()
+    lines = done(node, session)
+    assert session.status.bad
+    assert lines[0].startswith("click on the subject first")
+    assert said in lines
+
+
 def test_stop_keeps_what_is_finished(clip: str, held: Held, tmp_path: Path) -> None:
     node, session = started(clip, tmp_path, settings=settings(folder=str(tmp_path)))
     assert session.track()
