@@ -114,6 +114,23 @@ def test_points_are_what_the_node_says(clip: str, tmp_path: Path) -> None:
     assert tuple(session.shot.range) == (1002, 1004)
 
 
+def test_a_name_that_is_no_tracker_costs_no_shot(clip: str, tmp_path: Path) -> None:
+    node, session = started(clip, tmp_path, settings=settings(folder=str(tmp_path)))
+    session.track()
+    assert "tracked" in done(node, session)
+    shot, before = node.state.settings, Path(node.state.settings.shot).read_bytes()
+    node.change(settings=replace(shot, tracker="sam9"))
+    session.track()
+    assert done(node, session)[0].startswith("no tracker is called 'sam9'; there are: ")
+    assert Path(shot.shot).read_bytes() == before
+    node.change(settings=shot)
+    session.track()
+    lines = done(node, session)
+    assert "tracked" in lines
+    assert not [s for s in lines if "new shot" in s]
+    assert node.state.settings.shot == shot.shot
+
+
 def test_a_handle_moved_on_a_frame_without_a_clip_is_left_out(clip: str, tmp_path: Path) -> None:
     model = part("model")
     there = model.Clip(clip, 1001, 1006, -1000)
