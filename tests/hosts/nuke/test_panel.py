@@ -242,11 +242,7 @@ def test_doubtful_frames_jump_the_timeline(panel: Any, node: Node) -> None:
 
 
 def test_find_and_test_say_what_is_wrong(
-    host: pictures.Host,
-    panel: Any,
-    node: Node,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    host: pictures.Host, panel: Any, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tab = panel.engine
     panel.tabs.setCurrentIndex(2)
@@ -284,12 +280,7 @@ def test_what_the_node_refuses_is_said(panel: Any, node: Node) -> None:
 
 
 @pytest.mark.parametrize("how", ["closed", "deleted"])
-def test_a_panel_that_goes_while_a_job_runs(
-    how: str,
-    host: pictures.Host,
-    node: Node,
-    held: Held,
-) -> None:
+def test_a_panel_that_goes_while_a_job_runs(how: str, host: pictures.Host, node: Node, held: Held) -> None:
     panel = pictures.shown(host, node, (300, 640))
     session = part("session").of(node)
     press(panel.running.buttons[0])
