@@ -36,7 +36,7 @@ class MainThread:
     def post(self, function: Callable[[], None]) -> None:
         self.queue.put(function)
 
-    def pump(self, until: Callable[[], Any], seconds: float = 600.0) -> Any:
+    def pump(self, until: Callable[[], Any], seconds: float = 180.0) -> Any:
         """Run what was posted until something is true, and return that."""
         assert threading.get_ident() == self.ident
         end = time.monotonic() + seconds

@@ -25,7 +25,7 @@ CLIP, FIRST, LAST, FOLDER, PICTURES = sys.argv[1:]
 class Host(double.MainThread):
     """The main thread with Qt's events in it."""
 
-    def pump(self, until: Callable[[], Any], seconds: float = 600.0) -> Any:
+    def pump(self, until: Callable[[], Any], seconds: float = 180.0) -> Any:
         def look() -> Any:
             app.processEvents()
             return until()

@@ -36,7 +36,7 @@ class Host(MainThread):
         super().__init__()
         self.app = application()
 
-    def pump(self, until: Callable[[], Any], seconds: float = 600.0) -> Any:
+    def pump(self, until: Callable[[], Any], seconds: float = 180.0) -> Any:
         def look() -> Any:
             self.app.processEvents()
             return until()
@@ -112,7 +112,7 @@ def documented(folder: Path) -> None:
         panel = shown(host, node, (360, 560))
         session = part("session").of(node)
         panel.running.matte.emit()
-        host.pump(lambda: not session.busy)
+        host.pump(lambda: not session.busy, 600)
         node.go_to(0)
         panel.look()
         pictured(host, panel)

@@ -41,7 +41,7 @@ def finish(running: Nuke, node: Any) -> list[str]:
     """Be Nuke's event loop until the node's work ends; return what it says."""
     at = running.of(node)
     session = running.module("session").of(at)
-    fake_nuke.pump(lambda: not session.busy)
+    fake_nuke.pump(lambda: not session.busy, 600)
     assert not session.status.bad, session.status.lines
     return list(session.status.lines)
 
@@ -279,7 +279,7 @@ def test_the_panel_drives_the_node(folder: Path, tmp_path: Path) -> None:
         buttons = {b.text(): b for b in panel.findChildren(QtWidgets.QPushButton)}
         QTest.mouseClick(buttons["Matte"], QtCore.Qt.MouseButton.LeftButton)
         session = running.module("session").of(running.of(node))
-        fake_nuke.pump(lambda: app.processEvents() or not session.busy)
+        fake_nuke.pump(lambda: app.processEvents() or not session.busy, 600)
         assert not session.status.bad, session.status.lines
         alpha = shown(running, "Trackmatte_alpha", 102)["rgba.alpha"]
         assert np.abs(alpha - alpha_at(1, SIZE)).mean() < 0.01
