@@ -98,12 +98,24 @@ def _settled(client: Client, shot: m.ShotState, like: m.CreateShot) -> m.ShotSta
     if not change:
         return shot
     path = Path(shot.path)
-    document = json.loads(path.read_text(encoding="utf-8"))
+    before = path.read_bytes()
+    document = json.loads(before.decode("utf-8"))
     document.update({k: {"name": v, "settings": {}} for k, v in change.items()})
+    _replaced(path, json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8"))
+    try:
+        return client.open_shot(shot.path, like.grid)
+    except EngineDied:
+        raise
+    except EngineError:  # a name that the engine does not know must not cost the shot
+        _replaced(path, before)
+        raise
+
+
+def _replaced(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
     beside = path.with_name(f".{path.name}.new")
-    beside.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+    beside.write_bytes(content)
     os.replace(beside, path)  # noqa: PTH105
-    return client.open_shot(shot.path, like.grid)
 
 
 def told(

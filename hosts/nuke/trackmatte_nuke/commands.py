@@ -28,7 +28,7 @@ def add_menus() -> None:
     place = nuke.menu("Nodes").addMenu("Trackmatte")
     place.addCommand("Trackmatte", create)
     tools = nuke.menu("Nuke").addMenu("Trackmatte")
-    tools.addCommand("Open Panel", _on_selected(panel))
+    tools.addCommand("Open Panel", _on_selected(open_panel))
     tools.addCommand("Cut-out", _on_selected(cutout))
     tools.addCommand("Blur Background", _on_selected(blur))
     tools.addCommand("Despill", _on_selected(despill))
@@ -105,7 +105,7 @@ def layers(node: Any = None) -> None:
     _tell(node, setups.layers)
 
 
-def panel(node: Any = None) -> None:
+def open_panel(node: Any = None) -> None:
     """Show the panel on a node."""
 
     def work(n: Any) -> list[str]:

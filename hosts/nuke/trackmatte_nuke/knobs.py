@@ -56,18 +56,23 @@ def parse_key(text: str) -> tuple[str, int] | None:
 
 def keyed(node: Any, slot: str) -> list[int]:
     """Return the frames on which a slot says something, ascending."""
-    knob, kind = node[slot], node[slot + "_kind"]
-    frames = sorted({round(frame) for frame in knob.getKeyList()})
-    return [frame for frame in frames if int(kind.getValueAt(frame)) != OFF]
+    return [frame for frame in _keys(node[slot]) if kind_at(node, slot, frame) != OFF]
+
+
+def kind_at(node: Any, slot: str, frame: int) -> int:
+    """Return what a slot is on a frame: what its last key until then says, nothing between two."""
+    switch = node[slot + "_kind"]
+    keys = _keys(switch)
+    return int(switch.getValueAt(max([k for k in keys if k <= frame], default=keys[0]) if keys else frame))
 
 
 def values(node: Any, slot: str) -> Iterator[tuple[int, int, tuple[float, ...]]]:
     """Yield (frame, kind, position) of what a slot says; a box is left, bottom, right, top."""
     count = 2 if slot.startswith(POINT) else 4
-    knob, kind = node[slot], node[slot + "_kind"]
+    knob = node[slot]
     for frame in keyed(node, slot):
         place = tuple(float(knob.getValueAt(frame, i)) for i in range(count))
-        yield frame, int(kind.getValueAt(frame)), place
+        yield frame, kind_at(node, slot, frame), place
 
 
 def owner(node: Any, slot: str) -> str:
@@ -75,28 +80,29 @@ def owner(node: Any, slot: str) -> str:
     return str(node[slot + "_object"].value()).strip()
 
 
-def free_slot(node: Any, stem: str, obj: str, frame: int) -> str:
-    """Return a slot of an object that says nothing on a frame; a new one is made when there is none."""
+def free_slot(node: Any, stem: str, obj: str, frame: int, kind: int) -> str:
+    """Return a slot of an object that says nothing on a frame and is of that kind; else a new one."""
     for slot in slots(node, stem):
-        if owner(node, slot) == obj and frame not in keyed(node, slot):
+        fits = kind_at(node, slot, frame) == kind or not _keys(node[slot])
+        if fits and owner(node, slot) == obj and frame not in keyed(node, slot):
             return slot
     numbers = [int(_number(slot)) for slot in slots(node, stem)]
     return _add_slot(node, stem, max(numbers) + 1 if numbers else 1, obj)
 
 
 def put(node: Any, slot: str, frame: int, kind: int, place: tuple[float, ...]) -> None:
-    """Let a slot say this on a frame."""
+    """Let a slot say this on a frame; what it says on others stays."""
     knob = node[slot]
+    _settle(node, slot)
     knob.setAnimated()
     for i, value in enumerate(place):
         knob.setValueAt(float(value), frame, i)
-    switch = node[slot + "_kind"]
-    switch.setAnimated()
-    switch.setValueAt(kind, frame)
+    node[slot + "_kind"].setValueAt(kind, frame)
 
 
 def remove(node: Any, slot: str, frame: int) -> None:
-    """Let a slot say nothing on a frame."""
+    """Let a slot say nothing on a frame; what it says on others stays."""
+    _settle(node, slot)
     count = 2 if slot.startswith(POINT) else 4
     knob = node[slot]
     for i in range(count):
@@ -113,6 +119,20 @@ def names(node: Any) -> tuple[str, ...]:
     found += [owner(node, s) for stem in (POINT, BOX) for s in slots(node, stem) if keyed(node, s)]
     unique = tuple(dict.fromkeys(name for name in found if name))
     return unique or ("subject",)
+
+
+def _keys(knob: Any) -> list[int]:
+    """Return the frames of a knob's keys, ascending."""
+    return sorted({round(frame) for frame in knob.getKeyList()})
+
+
+def _settle(node: Any, slot: str) -> None:
+    """Let each key of a slot have a kind of its own: a dragged one had that of the key before it."""
+    switch = node[slot + "_kind"]
+    kinds = {frame: kind_at(node, slot, frame) for frame in _keys(node[slot])}
+    switch.setAnimated()
+    for frame, kind in kinds.items():
+        switch.setValueAt(kind, frame)
 
 
 def _number(slot: str) -> str:

@@ -166,15 +166,14 @@ class NukeNode:
 
     def set_point(self, point: Point) -> None:
         """Change the point of that key; an empty key makes a new point."""
-        clip = self._clip(render=False)[0]
+        frame = self._frame(point.frame)
         width, height = reads.picture(self.node)
-        frame = clip.timeline(point.frame)
         kind = knobs.SUBJECT if point.subject else knobs.BACKGROUND
         with undo.one_step("Trackmatte point"):
             known = knobs.parse_key(point.key)
             slot = known[0] if known is not None and self.node.knob(known[0]) is not None else ""
             if not slot:
-                slot = knobs.free_slot(self.node, knobs.POINT, point.object, frame)
+                slot = knobs.free_slot(self.node, knobs.POINT, point.object, frame, kind)
             elif known is not None and known[1] != frame:
                 knobs.remove(self.node, slot, known[1])
             knobs.put(self.node, slot, frame, kind, (point.x * width, (1 - point.y) * height))
@@ -182,14 +181,14 @@ class NukeNode:
 
     def set_box(self, box: Box) -> None:
         """Put a box around an object on a frame, in place of the one that is there."""
-        clip = self._clip(render=False)[0]
+        frame = self._frame(box.frame)
         width, height = reads.picture(self.node)
-        frame = clip.timeline(box.frame)
         place = (box.left * width, (1 - box.bottom) * height, box.right * width, (1 - box.top) * height)
+        kind = knobs.SUBJECT
         with undo.one_step("Trackmatte box"):
             mine = [s for s in knobs.slots(self.node, knobs.BOX) if knobs.owner(self.node, s) == box.object]
-            slot = mine[0] if mine else knobs.free_slot(self.node, knobs.BOX, box.object, frame)
-            knobs.put(self.node, slot, frame, knobs.SUBJECT, place)
+            slot = mine[0] if mine else knobs.free_slot(self.node, knobs.BOX, box.object, frame, kind)
+            knobs.put(self.node, slot, frame, kind, place)
             self._know(box.object)
 
     def remove_point(self, key: str) -> None:
@@ -240,6 +239,16 @@ class NukeNode:
     def on_main_thread(self, function: Callable[[], None]) -> None:
         """Call ``function`` soon on the main thread and return at once; what it raises is lost."""
         nuke.executeInMainThread(function)
+
+    def _frame(self, number: int) -> int:
+        """Return the timeline's frame of a source number that something is to be said about."""
+        clip = self._clip(render=False)[0]
+        if not clip.first <= number <= clip.last:
+            raise NodeError(
+                f"frame {clip.timeline(number)} is not in the clip, which is there from "
+                f"{clip.timeline(clip.first)} to {clip.timeline(clip.last)}: go to one of its frames first"
+            )
+        return clip.timeline(number)
 
     def _know(self, name: str) -> None:
         have = knobs.names(self.node)

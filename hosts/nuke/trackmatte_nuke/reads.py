@@ -165,9 +165,11 @@ def _source(read: Any, way: _Way) -> Source:
         raise NodeError(f"{read.name()} is disabled: enable it")
     path = _path(read)
     movie = path.lower().endswith(MOVIES)
-    if not movie and "#" not in path.rpartition("/")[2]:
-        raise NodeError(f"{read.name()} reads a still ({path}): a clip is needed")
     first, last = int(read["first"].value()), int(read["last"].value())
+    if not movie and "#" not in path.rpartition("/")[2]:
+        if last > first:  # a camera's raw file, for instance: Nuke's own reader is the way
+            raise NotFollowed(f"{read.name()} reads a file that the engine does not know as a clip ({path})")
+        raise NodeError(f"{read.name()} reads a still ({path}): a clip is needed")
     # Nuke counts a movie's frames from 1, the engine from 0.
     zero = 1 if movie else 0
     offset = way.shift + timeline_offset(read) + zero

@@ -46,6 +46,20 @@ KNOBS = {
     "BackdropNode": ("bdwidth", "bdheight", "label", "tile_color"),
 }  # fmt: skip
 """What is used of each class of nodes."""
+OWN = {
+    "PyScript_Knob": (
+        "add_point", "add_background", "add_box", "track", "matte", "stop", "open_panel", "cutout", "blur",
+        "despill", "layers",
+    ),
+    "String_Knob": ("objects", "selected_object", "tracker", "refiner", "rendered", "identity"),
+    "Text_Knob": ("status",),
+    "Boolean_Knob": ("use_range",),
+    "Int_Knob": ("first", "last"),
+    "Double_Knob": ("blur_size",),
+    "Enumeration_Knob": ("lens", "source", "preset"),
+    "File_Knob": ("engine", "folder", "shot"),
+}  # fmt: skip
+"""The Trackmatte node's own knobs, by what they must be: another one is Nuke's, of the same name."""
 SIZE = (32, 24)
 PLATE, ALPHA = (0.5, 0.25, 0.125), 0.5
 
@@ -149,6 +163,8 @@ class Bench:
         """The gizmo was found and made a group with the user's knobs."""
         if not knobs.is_ours(self.node):
             raise NodeError(f"{self.node.Class()} with the knobs {sorted(self.node.knobs())}")
+        found = {name: str(self.node[name].Class()) for names in OWN.values() for name in names}
+        _same(found, {name: kind for kind, names in OWN.items() for name in names})
 
     def found(self) -> str:
         """The file is found, with its size."""

@@ -134,7 +134,8 @@ class Work:
         doing = self.request.doing
         if doing != "places":
             self._say("sending points", 0.0)
-            prompts = gathered(self.request.node)
+            prompts, left_out = on_the_clip(gathered(self.request.node), clip, shot.clip)
+            outcome.notes += left_out
             if not prompts:
                 raise EngineError("prompt", "click on the subject first: no object has a point or a box yet")
             shot, outcome.selected = shots.told(client, shot, prompts, {})
@@ -224,6 +225,19 @@ def gathered(node: NodeState) -> dict[sync.Key, m.Prompt]:
     return sync.gather(items)
 
 
+def on_the_clip(
+    prompts: dict[sync.Key, m.Prompt], clip: Clip, facts: m.ClipFacts
+) -> tuple[dict[sync.Key, m.Prompt], list[str]]:
+    """Return the prompts on frames that there are, and a sentence for each other one."""
+    kept = {key: said for key, said in prompts.items() if facts.first <= key[1] <= facts.last}
+    there = f"the clip is there from {clip.timeline(facts.first)} to {clip.timeline(facts.last)}"
+    return kept, [
+        f"{name}: what is said on frame {clip.timeline(frame)} is left out, {there}"
+        for name, frame in prompts
+        if (name, frame) not in kept
+    ]
+
+
 def counted(clip: Clip, facts: m.ClipFacts) -> list[str]:
     """Return a sentence where host and engine count a movie's frames differently by more than one."""
     if not clip.count or abs(clip.count - facts.length) <= 1:
@@ -244,10 +258,12 @@ def in_and_out(node: NodeState, clip: Clip, facts: m.ClipFacts) -> tuple[int, in
     first, last = node.range or (clip.first, clip.last)
     span = max(first, facts.first), min(last, facts.last)
     if span[0] > span[1]:
+        there, asked = (
+            f"{clip.timeline(a)} to {clip.timeline(b)}" for a, b in ((facts.first, facts.last), (first, last))
+        )
         raise EngineError(
             "clip",
-            f"{clip.path} has the frames {facts.first}-{facts.last} and {node.name} asks for {first}-{last}; "
-            "set in and out anew",
+            f"{clip.path} is there from {there}, and {node.name} asks for {asked}: set in and out anew",
         )
     return span
 

@@ -36,7 +36,7 @@ class MainThread:
     def post(self, function: Callable[[], None]) -> None:
         self.queue.put(function)
 
-    def pump(self, until: Callable[[], Any], seconds: float = 60.0) -> Any:
+    def pump(self, until: Callable[[], Any], seconds: float = 180.0) -> Any:
         """Run what was posted until something is true, and return that."""
         assert threading.get_ident() == self.ident
         end = time.monotonic() + seconds
@@ -131,5 +131,5 @@ if __name__ == "__main__":  # one whole job: python double.py CLIP FIRST LAST FO
     node = Node(main, node_state(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]))
     session = part("session").of(node)
     assert session.matte()
-    main.pump(lambda: not session.busy, 120)
+    main.pump(lambda: not session.busy)
     print(session.status.bad, session.status.lines, [r.target for r in node.delivered])

@@ -30,7 +30,10 @@ def installed(folder: Path, *, sleep: float = 0.0) -> Iterator[Path]:
     run = folder / "run"
     run.mkdir(mode=0o700)
     program = folder / "engine-python"
-    program.write_text(f"#!/bin/sh\nFAKE_SLEEP={sleep} exec {shlex.join(command())}\n")
+    program.write_text(
+        f"#!/bin/sh\nexport FAKE_SLEEP={sleep} FAKE_HELD={shlex.quote(str(held_by(run)))}\n"
+        f"exec {shlex.join(command())}\n"
+    )
     program.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRACKMATTE_RUNTIME", str(run))
@@ -40,6 +43,11 @@ def installed(folder: Path, *, sleep: float = 0.0) -> Iterator[Path]:
             yield run
         finally:
             ended(run)
+
+
+def held_by(run: Path) -> Path:
+    """Return the file that holds the tracker of tests/fake.py before the frame it names."""
+    return run.with_name("held")
 
 
 def process(run: Path) -> int:
@@ -77,6 +85,27 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An engine, started by whoever asks first; its tracker ``fake`` takes its time for every frame."""
     with installed(tmp_path_factory.mktemp("engine"), sleep=0.1) as run:
         yield run
+
+
+class Held:
+    """Jobs that stay before their fifth frame until they are let go: what a test does meanwhile has time."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        file.with_suffix(".new").write_text("4")
+        file.with_suffix(".new").replace(file)
+
+    def release(self) -> None:
+        """Let jobs go on."""
+        self.file.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def held(engine: Path) -> Iterator[Held]:
+    """Hold the jobs of the test's tracker."""
+    found = Held(held_by(engine))
+    yield found
+    found.release()
 
 
 @pytest.fixture(scope="module")

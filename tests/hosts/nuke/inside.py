@@ -25,7 +25,7 @@ CLIP, FIRST, LAST, FOLDER, PICTURES = sys.argv[1:]
 class Host(double.MainThread):
     """The main thread with Qt's events in it."""
 
-    def pump(self, until: Callable[[], Any], seconds: float = 120.0) -> Any:
+    def pump(self, until: Callable[[], Any], seconds: float = 180.0) -> Any:
         def look() -> Any:
             app.processEvents()
             return until()
@@ -85,7 +85,7 @@ panel.close()
 panel.deleteLater()
 app.sendPostedEvents(None, int(kinds.DeferredDelete))
 double.part("session").close_all()
-end = time.monotonic() + 20
+end = time.monotonic() + 60
 names: list[str] = ["?"]
 while names and time.monotonic() < end:
     names = [t.name for t in double.threading.enumerate() if t.name.startswith("trackmatte")]

@@ -13,6 +13,7 @@ import pytest
 
 from tests.hosts.nuke import evaluator, fake_nuke, nk
 from tests.hosts.nuke.conftest import Nuke, starting
+from tests.hosts.nuke.stage import Stage
 
 Plate = Callable[..., str]
 
@@ -61,6 +62,21 @@ def test_every_button_does_something(running: Nuke) -> None:
     for button in buttons:
         assert callable(getattr(commands, button.name()))
         assert f"t.{button.name()}()" in button.value()
+
+
+def test_buttons_make_nothing_inside_of_the_node(stage: Stage) -> None:
+    """Whether Nuke runs a group's button inside of the group or beside it."""
+    node, nuke = stage.node, stage.running.nuke
+    nuke.frame(1001)
+    stage.deliver("matte", "cutout", "multi")
+    inside, seen = [n.name() for n in node.nodes()], []
+    for button in ("add_point", "add_background", "add_box", "cutout", "blur", "despill", "layers"):
+        with node:
+            node[button].execute()
+        seen.append(len(nuke.allNodes()))
+    assert [n.name() for n in node.nodes()] == inside
+    assert seen[2] < seen[3] < seen[4] < seen[5] < seen[6]
+    assert stage.running.state.messages == []
 
 
 def test_track_without_a_clip_says_so(running: Nuke) -> None:
@@ -224,10 +240,11 @@ def test_without_qt_there_is_a_sentence_and_a_node_that_works(
     for name in ("PySide6", "PySide2"):
         monkeypatch.setitem(sys.modules, name, None)
     node = running.node(running.read(plate(), 1001, 1004))
-    node["panel"].execute()
+    node["open_panel"].execute()
     (said,) = running.state.messages
     assert said.startswith("the panel needs the PySide that Nuke brings: ")
     assert running.state.opened == []
+    running.nuke.frame(1001)
     node["add_point"].execute()
     assert len(running.of(node).read().points) == 1
 
@@ -255,13 +272,13 @@ def test_the_panel_shows_the_node_it_was_asked_for(
     monkeypatch.setitem(sys.modules, "trackmatte_nuke.panel", fake)
     node = running.node(running.read(plate(), 1001, 1004))
     running.state.panes["Properties.1"] = "the pane"
-    node["panel"].execute()
+    node["open_panel"].execute()
     (opened,) = running.state.opened
     assert opened.pane == "the pane"
     assert opened.widget.find() is running.of(node)
     node["selected"].setValue(False)
     assert opened.widget.find() is running.of(node)
-    node["panel"].execute()
+    node["open_panel"].execute()
     assert shown == [running.of(node), "raised"]
     assert len(running.state.opened) == 1
     running.nuke.delete(node)

@@ -104,7 +104,7 @@ def test_the_main_thread_is_as_in_nuke(running: Nuke, capsys: pytest.CaptureFixt
 
     thread = threading.Thread(target=work)
     thread.start()
-    fake_nuke.pump(lambda: len(answers) == 3, 10)
+    fake_nuke.pump(lambda: len(answers) == 3)
     thread.join()
     assert answers == [2, None, "later"]
     assert "ZeroDivisionError" in capsys.readouterr().err

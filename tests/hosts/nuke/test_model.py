@@ -42,8 +42,9 @@ def test_in_and_out(read: tuple[int, int], chosen: tuple[int, int] | None, span:
 
 def test_in_and_out_beyond_the_clip_are_refused() -> None:
     state = node_state("/p/a.####.exr", 1001, 1048, "/s", range=(2000, 2010))
-    with pytest.raises(Exception, match=r"1001-1048 and Trackmatte1 asks for 2000-2010; set in and out"):
-        part("work").in_and_out(state, state.clip, facts)
+    clip = part("model").Clip("/p/a.####.exr", 1001, 1048, -1000)
+    with pytest.raises(Exception, match="from 1 to 48, and Trackmatte1 asks for 1000 to 1010: set in"):
+        part("work").in_and_out(state, clip, facts)
 
 
 @pytest.mark.parametrize(("count", "said"), [(0, 0), (48, 0), (47, 0), (49, 0), (46, 1), (100, 1)])

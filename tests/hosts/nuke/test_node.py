@@ -64,6 +64,59 @@ def test_dragging_a_handle_on_another_frame_is_a_prompt_there(running: Nuke, pla
     assert [p.frame for p in at.read().points] == [1001]
 
 
+def test_a_kind_holds_until_its_next_key(running: Nuke, plate: Plate) -> None:
+    """What lies between two keys of the menu is the first of them, never a mean of both."""
+    m = running.module("model")
+    _, node, at = ready(running, plate)
+    at.set_point(m.Point("", "subject", 1001, 0.25, 0.1))
+    running.nuke.frame(1002)
+    node["p1"].setValue([4.0, 15.0])  # dragged
+    node["p1_kind"].setValueAt(0, 1004)
+    assert [(p.frame, p.subject) for p in at.read().points] == [(1001, True), (1002, True)]
+    node["p1_kind"].setValueAt(0, 1001)
+    node["p1_kind"].setValueAt(2, 1003)  # off, then background: in the middle there is no subject
+    assert at.read().points == ()
+
+
+def test_what_is_dragged_stays_when_the_key_before_it_goes_or_turns(running: Nuke, plate: Plate) -> None:
+    m = running.module("model")
+    _, node, at = ready(running, plate)
+    at.set_point(m.Point("", "subject", 1001, 0.25, 0.1))
+    running.nuke.frame(1003)
+    node["p1"].setValue([4.0, 15.0])
+    at.set_point(m.Point("p1@1001", "subject", 1001, 0.25, 0.1, subject=False))
+    assert [(p.key, p.subject) for p in at.read().points] == [("p1@1001", False), ("p1@1003", True)]
+    at.remove_point("p1@1001")
+    assert [(p.key, p.subject) for p in at.read().points] == [("p1@1003", True)]
+
+
+def test_a_background_point_takes_no_handle_of_the_subject(running: Nuke, plate: Plate) -> None:
+    _, node, at = ready(running, plate)
+    for frame, button in ((1001, "add_point"), (1003, "add_background"), (1004, "add_background")):
+        running.nuke.frame(frame)
+        node[button].execute()
+    have = [(p.key, p.subject) for p in at.read().points]
+    assert have == [("p1@1001", True), ("p2@1003", False), ("p2@1004", False)]
+    at.remove_point("p1@1001")
+    running.nuke.frame(1002)
+    node["add_background"].execute()
+    assert at.read().points[0].key == "p1@1002", "a handle that says nothing is free for anything"
+
+
+def test_nothing_is_said_where_there_is_no_clip(running: Nuke, plate: Plate) -> None:
+    """A new script stands on frame 1, and plates begin with 1001."""
+    _, node, at = ready(running, plate, frame_mode="start at", frame="101")
+    for button in ("add_point", "add_background", "add_box"):
+        node[button].execute()
+        assert running.state.messages.pop() == (
+            "frame 1 is not in the clip, which is there from 101 to 104: go to one of its frames first"
+        )
+    assert (at.read().points, at.read().boxes, node.knob("p1"), running.state.undo) == ((), (), None, [])
+    running.nuke.frame(104)
+    node["add_point"].execute()
+    assert [p.frame for p in at.read().points] == [1004]
+
+
 def test_points_change_move_and_go(running: Nuke, plate: Plate) -> None:
     m = running.module("model")
     _, _, at = ready(running, plate)
@@ -196,13 +249,15 @@ def test_expressions_in_a_file_name_are_nukes_to_evaluate(
     [
         ({"disable": True}, "Read1 is disabled"),
         ({"file": ""}, "Read1 has no file"),
-        ({"file": "/p/still.exr"}, "a still"),
+        ({"file": "/p/still.exr", "last": 1001}, "a still"),
     ],
 )
 def test_what_cannot_be_a_clip_is_a_problem(
     running: Nuke, plate: Plate, knobs: dict[str, Any], problem: str
 ) -> None:
-    _, _, at = ready(running, plate, **knobs)
+    read, _, at = ready(running, plate)
+    for name, value in knobs.items():
+        read[name].setValue(value)
     state = at.read()
     assert state.clip is None
     assert problem in state.problem
@@ -257,5 +312,5 @@ def test_nothing_of_a_node_is_touched_off_the_main_thread(running: Nuke, plate: 
     thread.join()
     assert seen[0] is True
     assert isinstance(seen[1], fake_nuke.WrongThread)
-    fake_nuke.pump(lambda: len(seen) == 3, 5)
+    fake_nuke.pump(lambda: len(seen) == 3)
     assert seen[2] is threading.main_thread()

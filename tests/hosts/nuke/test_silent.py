@@ -12,7 +12,7 @@ import pytest
 
 from tests.hosts.nuke import engines
 from tests.hosts.nuke.double import MainThread, Node, node_state, part
-from tests.hosts.nuke.engines import FRAMES, clip, engine, off_the_main_thread, tidy  # noqa: F401
+from tests.hosts.nuke.engines import FRAMES, Held, clip, engine, held, off_the_main_thread, tidy  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("engine", "off_the_main_thread", "tidy")
 WORDS = "the engine does not answer"
@@ -92,8 +92,8 @@ def frozen(engine: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:  # n
 
 
 @pytest.fixture
-def tracking(clip: str, tmp_path: Path) -> tuple[Node, Any]:  # noqa: F811
-    """A node whose clip is being tracked, and its session."""
+def tracking(clip: str, held: Held, tmp_path: Path) -> tuple[Node, Any]:  # noqa: F811, ARG001
+    """A node whose clip is being tracked until it is let go, and its session."""
     settings = part("model").Settings(tracker="fake", refiner="none", folder=str(tmp_path))
     node = Node(MainThread(), node_state(clip, 1001, 1000 + FRAMES, str(tmp_path), settings=settings))
     session = part("session").of(node)
@@ -102,19 +102,28 @@ def tracking(clip: str, tmp_path: Path) -> tuple[Node, Any]:  # noqa: F811
     return node, session
 
 
-def test_a_frozen_engine_is_told_and_taken_back(tracking: tuple[Node, Any], frozen: Any) -> None:
+def test_a_frozen_engine_is_told_and_taken_back(
+    tracking: tuple[Node, Any],
+    held: Held,  # noqa: F811
+    frozen: Any,
+) -> None:
     node, session = tracking
     frozen(signal.SIGSTOP)
     node.main.pump(lambda: session.status.text() == f"Track: {WORDS}")
     assert session.busy
     assert f"Track: {WORDS}" in node.said
     frozen(signal.SIGCONT)
+    held.release()
     node.main.pump(lambda: not session.busy)
     assert "tracked" in session.status.lines
     assert not session.status.bad
 
 
-def test_stop_gives_a_frozen_engine_up_at_once(tracking: tuple[Node, Any], frozen: Any) -> None:
+def test_stop_gives_a_frozen_engine_up_at_once(
+    tracking: tuple[Node, Any],
+    held: Held,  # noqa: F811
+    frozen: Any,
+) -> None:
     node, session = tracking
     process = frozen(signal.SIGSTOP)
     node.main.pump(lambda: session.status.progress.silent)
@@ -128,13 +137,19 @@ def test_stop_gives_a_frozen_engine_up_at_once(tracking: tuple[Node, Any], froze
     node.main.pump(lambda: not session.busy)
     assert session.status.lines == (words,)
     frozen(signal.SIGCONT)
+    held.release()
     assert session.track()
     node.main.pump(lambda: not session.busy)
     assert "tracked" in session.status.lines
 
 
-def test_pictures_say_it_too(tracking: tuple[Node, Any], frozen: Any) -> None:
+def test_pictures_say_it_too(
+    tracking: tuple[Node, Any],
+    held: Held,  # noqa: F811
+    frozen: Any,
+) -> None:
     node, session = tracking
+    held.release()
     node.main.pump(lambda: not session.busy)
     pictures = part("pictures")
     looks: list[Any] = []
@@ -152,9 +167,13 @@ def test_pictures_say_it_too(tracking: tuple[Node, Any], frozen: Any) -> None:
 
 
 def test_an_engine_that_freezes_under_a_picture(
-    tracking: tuple[Node, Any], frozen: Any, monkeypatch: pytest.MonkeyPatch
+    tracking: tuple[Node, Any],
+    held: Held,  # noqa: F811
+    frozen: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     node, session = tracking
+    held.release()
     node.main.pump(lambda: not session.busy)
     pictures = part("pictures")
     looks: list[Any] = []

@@ -34,14 +34,14 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         process = client_engine._children[-1]
         yield run
         client_engine.stop(client)
-        process.wait(20)
+        process.wait(120)
 
 
 def finish(running: Nuke, node: Any) -> list[str]:
     """Be Nuke's event loop until the node's work ends; return what it says."""
     at = running.of(node)
     session = running.module("session").of(at)
-    fake_nuke.pump(lambda: not session.busy, 120)
+    fake_nuke.pump(lambda: not session.busy, 600)
     assert not session.status.bad, session.status.lines
     return list(session.status.lines)
 
@@ -261,7 +261,7 @@ def test_the_panel_drives_the_node(folder: Path, tmp_path: Path) -> None:
         node = running.node(read)
         node["folder"].setValue(str(tmp_path / "work"))
         running.nuke.frame(101)
-        node["panel"].execute()
+        node["open_panel"].execute()
         panel = running.state.opened[0].widget
         panel.resize(320, 700)
         panel.show()
@@ -279,7 +279,7 @@ def test_the_panel_drives_the_node(folder: Path, tmp_path: Path) -> None:
         buttons = {b.text(): b for b in panel.findChildren(QtWidgets.QPushButton)}
         QTest.mouseClick(buttons["Matte"], QtCore.Qt.MouseButton.LeftButton)
         session = running.module("session").of(running.of(node))
-        fake_nuke.pump(lambda: app.processEvents() or not session.busy, 120)
+        fake_nuke.pump(lambda: app.processEvents() or not session.busy, 600)
         assert not session.status.bad, session.status.lines
         alpha = shown(running, "Trackmatte_alpha", 102)["rgba.alpha"]
         assert np.abs(alpha - alpha_at(1, SIZE)).mean() < 0.01
@@ -291,7 +291,7 @@ def test_the_panel_drives_the_node(folder: Path, tmp_path: Path) -> None:
         QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
         for close in running.state.close_calls:
             close()
-        fake_nuke.pump(lambda: not engines.threads(), 20)
+        fake_nuke.pump(lambda: not engines.threads())
 
 
 def _with(settings: Any, **changed: Any) -> Any:

@@ -130,6 +130,8 @@ def test_a_relative_path_without_a_project_directory_is_a_problem(running: Nuke,
         ("/p/a_%v.%04d.exr", "reads a file per view"),
         ("/p/%04d/a.%04d.exr", "has frame numbers in a folder's name"),
         ("/p/####/a.exr", "has frame numbers in a folder's name"),
+        ("/p/A001_C002.R3D", "reads a file that the engine does not know as a clip"),
+        ("/p/clip.wmv", "reads a file that the engine does not know as a clip"),
     ],
 )
 def test_files_that_the_engine_cannot_name_are_rendered(running: Nuke, file: str, why: str) -> None:

@@ -74,7 +74,7 @@ def executeInMainThreadWithResult(
     return result[0] if result else None
 
 
-def pump(until: Callable[[], bool], seconds: float = 60.0) -> None:
+def pump(until: Callable[[], bool], seconds: float = 180.0) -> None:
     """Be the main thread's event loop until something is true."""
     end = time.monotonic() + seconds
     while not until():

@@ -24,7 +24,12 @@ seen: note_font_size:int=11
 seen: note_font_color:chip=0 selected:bool=0 hide_input:bool=0 disable:bool=0 onCreate:str knobChanged:str
 seen: help:str
 seen: postage_stamp:bool=0
+docs: onDestroy:str updateUI:str autolabel:str panel:bool=0 icon:str cached:bool=0 dope_sheet:bool=0
+docs: bookmark:bool=0 postage_stamp_frame:int=1 lifetimeStart:int=0 lifetimeEnd:int=0 useLifetime:bool=0
+docs: indicators:int=0 process_mask:bool=0 rootNodeUpdated:str
 """
+"""What every node has, whose names are therefore taken; the last three lines from lists of knobs to be
+left out, in public tools for Nuke."""
 MASKED = """
 seen: maskChannelInput:chan=none maskChannelMask:chan=none inject:bool=0 invert_mask:bool=0 fringe:bool=0
 seen: mix:float=1
