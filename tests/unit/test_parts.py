@@ -70,7 +70,7 @@ def test_large_pictures_are_split_reduced(method: str, monkeypatch: pytest.Monke
     assert small_layers.shape == (48, 64, 3)
     assert np.abs(found.sum(2) - 1).max() < 1e-5
     back = cv2.resize(found, (64, 48), interpolation=cv2.INTER_AREA)
-    assert np.abs(back - small_layers).mean() < 0.02
+    assert np.abs(back - small_layers).mean() < 0.05
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1)
 
