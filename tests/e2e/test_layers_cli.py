@@ -67,6 +67,26 @@ def test_one_frame_becomes_named_layers_that_sum_to_one(
     assert run(*words, "--overwrite", "--quiet") == 0
 
 
+@pytest.mark.parametrize("method", ["spectral", "gmm", "mrf"])
+def test_other_methods_write_layers_of_the_same_form(
+    plates: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], method: str
+) -> None:
+    out = tmp_path / "out"
+    words = ("layers", plates, "--method", method, "--count", 2, "--out", out)
+    assert run(*words, "--range", "1001-1002") == 0
+    assert sorted(f.name for f in out.iterdir()) == [f"plate_layers.{n}.exr" for n in (1001, 1002)]
+    for i, file in enumerate(sorted(out.iterdir())):
+        found = channels(file)
+        assert np.abs(sum(found.values()) - 1).max() < 2e-3
+        subject = disc.alpha_at(i, SIZE) > 0.5
+        assert max(np.corrcoef(c.ravel(), subject.ravel())[0, 1] for c in found.values()) > 0.6
+    assert run(*words, "--range", "1001-1002") == 0
+    assert "nothing written" in capfd.readouterr().err
+    assert run("layers", plates, "--count", 2, "--out", out, "--range", "1001-1002") == 6  # of another method
+    assert run(*words, "--features", "plain", "--overwrite") == 2
+    assert f"{method} layers take no features" in capfd.readouterr().err
+
+
 def write_moving(folder: Path, numbers: tuple[int, ...]) -> Path:
     """A red and a blue disc on green that grow and shrink, so that the largest is not always the same."""
     folder.mkdir()

@@ -69,6 +69,31 @@ def test_layers_are_made_once_shown_picked_and_written(client: Client, tmp_path:
     assert refusal.value.code == "not_found"
 
 
+def test_layers_by_another_method_are_others_and_those_of_the_command_line(
+    client: Client, tmp_path: Path
+) -> None:
+    plates = disc.write_frames(tmp_path / "small", 1, TINY)
+    shot = new_shot(client, tmp_path, plates)
+    seen = []
+    for method in ("semantic", "spectral", "gmm", "mrf"):
+        Job(client, client.layers(shot.shot, m.MakeLayers(1001, 3, method=method)).job).wait(60)
+        seen.append(picture(client.layer_image(shot.shot, 1001, 1, TINY[0])).astype(int))
+    assert len({s.tobytes() for s in seen}) == 4
+    out, typed = tmp_path / "out", tmp_path / "typed"
+    Job(client, client.layers(shot.shot, m.MakeLayers(1001, 3, str(out), method="mrf")).job).wait(60)
+    words = ["layers", str(plates), "--method", "mrf", "--count", "3", "--out", str(typed), "--quiet"]
+    assert main(words) == 0
+    for name in ("layer01.A", "layer02.A", "layer03.A"):
+        planes = []
+        for folder in (out, typed):
+            with OpenEXR.File(str(next(folder.iterdir())), separate_channels=True) as exr:
+                planes.append(exr.channels()[name].pixels)
+        np.testing.assert_array_equal(*planes)
+    with pytest.raises(EngineError) as refusal:
+        client.layers(shot.shot, m.MakeLayers(1001, method="magic"))  # type: ignore[arg-type]
+    assert refusal.value.code == "malformed"
+
+
 def test_a_split_tells_where_it_is_and_ends_midway(client: Client, tmp_path: Path) -> None:
     plates = disc.write_frames(tmp_path / "wide", 1, (320, 214))
     shot = new_shot(client, tmp_path, plates)

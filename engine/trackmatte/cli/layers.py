@@ -34,6 +34,7 @@ from trackmatte.shot.exporting import check_writable, clip_stem
 from trackmatte.shot.layering import (
     MOST,
     Features,
+    Method,
     Split,
     Told,
     choose_features,
@@ -66,6 +67,14 @@ def layers(
     count: Annotated[
         int, Parameter(name="--count", validator=Number(gte=1, lte=MOST), help="How many layers.")
     ] = 5,
+    method: Annotated[
+        Method,
+        Parameter(
+            name="--method",
+            help="How: semantic soft segmentation; spectral matting; gmm, Gaussian colours; mrf, regions of "
+            "colour whose neighbours agree.",
+        ),
+    ] = "semantic",
     features: Annotated[
         Features,
         Parameter(
@@ -93,19 +102,21 @@ def layers(
     bare, prefixed = parse_settings(settings)
     if prefixed:
         raise UsageError(f"layers has no refiner, so refiner.{min(prefixed)} means nothing here")
+    if method != "semantic" and (features != "auto" or bare):
+        raise UsageError(f"{method} layers take no features; leave out --features and --set")
     with _opened(clip, input_colorspace) as (source, stem):
         if sheet is not None:
             check_free(sheet, source, overwrite=overwrite)
         for note in source.notes:
             report.note(note)
-        kind, why = choose_features(features)
-        if features == "auto":
+        kind, why = choose_features(features if method == "semantic" else "plain")
+        if features == "auto" and method == "semantic":
             report.note(f"features: {kind}, because {why}")
         if frames is not None:
             delivery = layer_delivery(out, stem, source, overwrite=overwrite)
             numbers = _numbers(clip, source, frames)
             room = not no_space_check
-            _range(report, Split(source, numbers, count, kind, bare, delivery, room))
+            _range(report, Split(source, numbers, count, kind, bare, delivery, room, method))
             return
         wanted = source.first_number if frame is None else frame
         if wanted not in source.numbers:
@@ -115,7 +126,8 @@ def layers(
             layer_writer(out, stem, source, wanted, overwrite=overwrite) as writer,
             report.watching() as tell,
         ):
-            found = frame_layers(plate, count, encoder(kind, bare), Told(tell, 1).watch(wanted))
+            watch = Told(tell, 1).watch(wanted)
+            found = frame_layers(plate, count, encoder(kind, bare), watch, method=method)
             writer.write(layer_picture(wanted, found))
     report.event("written", pattern=writer.target, frames=[wanted])
     report.say(f"wrote {writer.target} {wanted}")

@@ -19,6 +19,7 @@ from trackmatte.errors import UsageError
 from trackmatte.numerics.cuts import DIRECTIONS, arc_cut, shifted
 from trackmatte.numerics.gmm import Mixture, fit_labelled, fit_mixture
 from trackmatte.numerics.rgb8 import MOST_PIXELS, rgb8
+from trackmatte.numerics.watch import Watch, unwatched
 
 Labels = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -103,6 +104,7 @@ def segment_mrf(
     *,
     beta: float = 2.0,
     solver: Literal["icm", "cut"] = "cut",
+    watch: Watch = unwatched,
 ) -> tuple[Labels, list[float]]:
     """Part an image into regions of Gaussian colour: labels and Gaussians by turns until neither moves.
 
@@ -112,6 +114,7 @@ def segment_mrf(
     count : labels L; the first labelling is that of an EM mixture of L Gaussians.
     beta : coupling, in nats.
     solver : icm, or cut (alpha-expansion).
+    watch : called after every round with the part that is done, if all rounds are needed.
 
     Returns
     -------
@@ -135,13 +138,14 @@ def segment_mrf(
     labels = _compact(model.component_log_densities(pixels).argmax(1)).reshape(height, width)
     energies: list[float] = []
     minimise = icm if solver == "icm" else expansion
-    for _ in range(_ROUNDS):
+    for turn in range(_ROUNDS):
         classes = fit_labelled(pixels, labels.ravel(), floor=_FLOOR)
         found, trace = minimise(class_costs(classes, image), beta, labels)
         energies += trace[1:] if energies else trace
         if (found == labels).all():
             break
         labels = _compact(found)
+        watch((turn + 1) / _ROUNDS)
     return labels, energies
 
 

@@ -25,7 +25,7 @@ from trackmatte.numerics.eigen import enlarge, rayleigh_ritz, smallest_eigenvect
 from trackmatte.numerics.gmm import kmeans, nearest_centre
 from trackmatte.numerics.laplacian import Operator, full_laplacian
 from trackmatte.numerics.rgb8 import rgb8
-from trackmatte.numerics.watch import Watch, unwatched
+from trackmatte.numerics.watch import Watch, part_of, unwatched
 
 EXACT = 60_000
 """Pixels up to which eigenvectors come from elimination, in 5 to 10 s; beyond, they are lifted."""
@@ -137,7 +137,12 @@ def embedding(values: NDArray[Any], vectors: NDArray[Any]) -> NDArray[np.float32
 
 
 def picture_eigenvectors(
-    rgb: NDArray[Any], count: int = 50, *, epsilon: float = 1e-7, exact: int = EXACT
+    rgb: NDArray[Any],
+    count: int = 50,
+    *,
+    epsilon: float = 1e-7,
+    exact: int = EXACT,
+    watch: Watch = unwatched,
 ) -> tuple[NDArray[np.float64], NDArray[Any]]:
     """Return the smallest eigenvalues of a picture's matting Laplacian, ascending, and the eigenvectors.
 
@@ -148,6 +153,7 @@ def picture_eigenvectors(
     epsilon : regularisation of the colour covariance.
     exact : pictures with more pixels get the eigenvectors of one reduced to so many, lifted: the best that
         those, enlarged along the colours and smoothed, span together.
+    watch : called between steps.
 
     Returns
     -------
@@ -164,11 +170,11 @@ def picture_eigenvectors(
     if min(height, width) < 3:
         raise UsageError(f"a picture of {width}x{height} has no eigenvectors to show; 3x3 is the least")
     if height * width <= exact:
-        return smallest_eigenvectors(full_laplacian(picture, epsilon).matrix(), count)
+        return smallest_eigenvectors(full_laplacian(picture, epsilon).matrix(), count, watch)
     factor = (exact / (height * width)) ** 0.5
     size = (max(3, int(width * factor)), max(3, int(height * factor)))
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    _, coarse = smallest_eigenvectors(full_laplacian(small, epsilon).matrix(), count)
+    _, coarse = smallest_eigenvectors(full_laplacian(small, epsilon).matrix(), count, watch)
     operator = Operator(full_laplacian(picture, epsilon, np.float32))
     lifted = enlarge(coarse, (size[1], size[0]), picture.astype(np.float32))
     lifted[:, 0] = 1  # the constant is one of them, whatever the filter makes of it
@@ -177,7 +183,13 @@ def picture_eigenvectors(
 
 
 def spectral_components(
-    rgb: NDArray[Any], count: int = 10, *, eigenvectors: int = 50, epsilon: float = 1e-7, gamma: float = 0.9
+    rgb: NDArray[Any],
+    count: int = 10,
+    *,
+    eigenvectors: int = 50,
+    epsilon: float = 1e-7,
+    gamma: float = 0.9,
+    watch: Watch = unwatched,
 ) -> NDArray[np.float32]:
     """Split a picture into soft components.
 
@@ -188,6 +200,7 @@ def spectral_components(
     eigenvectors : that components are combined from.
     epsilon : regularisation of the colour covariance.
     gamma : of the sparsity.
+    watch : called between steps with the part that is done.
 
     Returns
     -------
@@ -201,9 +214,10 @@ def spectral_components(
     height, width = rgb.shape[:2]
     if count < 1 or count > height * width:
         raise UsageError(f"{count} components of {width}x{height} pixels cannot be; ask for fewer")
-    values, vectors = picture_eigenvectors(rgb, min(eigenvectors, height * width), epsilon=epsilon)
+    sought = min(eigenvectors, height * width)
+    values, vectors = picture_eigenvectors(rgb, sought, epsilon=epsilon, watch=part_of(watch, 0, 0.8))
     labels = clusters(embedding(values, vectors), count)
-    alpha = as_layers(sparse_components(vectors, labels, gamma=gamma))
+    alpha = as_layers(sparse_components(vectors, labels, gamma=gamma, watch=part_of(watch, 0.8, 1)))
     return alpha.reshape(height, width, -1)
 
 

@@ -99,14 +99,14 @@ def soft_layers(
     if features is not None and (features.ndim != 3 or not np.isfinite(features).all()):
         raise UsageError(f"features of shape {features.shape} must be (h, w, d) and finite")
     if how.count == 1 or min(height, width) < SMALLEST:
-        return _padded(np.ones((height, width, 1), np.float32), how.count)
-    work = _at_most(shown, how.pixels).astype(np.float32) / np.float32(255)
+        return padded(np.ones((height, width, 1), np.float32), how.count)
+    work = at_most(shown, how.pixels).astype(np.float32) / np.float32(255)
     large = work.shape[:2] != (height, width)
     with single_blas():
         layers = _work(work, features, how, part_of(watch, 0, 0.9 if large else 1), before)
         if large:
-            layers = _to_full(layers, shown, part_of(watch, 0.9, 1))
-    return _padded(layers, how.count)
+            layers = to_full(layers, shown, part_of(watch, 0.9, 1))
+    return padded(layers, how.count)
 
 
 def _work(rgb: F32, features: F32 | None, how: Making, watch: Watch, before: F32 | None) -> F32:
@@ -143,7 +143,7 @@ def _components(
     watch: Watch,
 ) -> tuple[F32, tuple[int, int]]:
     """Return (n, m) components of the coarse picture, and its (w, h)."""
-    small = _at_most(rgb, how.coarse)
+    small = at_most(rgb, how.coarse)
     h, w = small.shape[:2]
     share = h * w / (rgb.shape[0] * rgb.shape[1])
     scale = np.array([h / rgb.shape[0], w / rgb.shape[1]])
@@ -181,7 +181,7 @@ def group_as(alpha: F32, before: F32) -> F32:
     return np.stack([alpha[:, which == k].sum(1) for k in range(before.shape[1])], 1)
 
 
-def _at_most(image: NDArray[Any], pixels: int) -> NDArray[Any]:
+def at_most(image: NDArray[Any], pixels: int) -> NDArray[Any]:
     """Shrink (h, w, 3) to at most ``pixels``, averaging."""
     h, w = image.shape[:2]
     factor = (pixels / (h * w)) ** 0.5
@@ -191,7 +191,7 @@ def _at_most(image: NDArray[Any], pixels: int) -> NDArray[Any]:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
-def _to_full(layers: F32, shown: NDArray[np.uint8], watch: Watch) -> F32:
+def to_full(layers: F32, shown: NDArray[np.uint8], watch: Watch) -> F32:
     """Bring (h, w, m) layers to the size of the picture, along its colours, strip by strip."""
     height, width = shown.shape[:2]
     scale = max(1, round(width / layers.shape[1]))
@@ -219,6 +219,7 @@ def _to_full(layers: F32, shown: NDArray[np.uint8], watch: Watch) -> F32:
     return out
 
 
-def _padded(layers: F32, count: int) -> F32:
+def padded(layers: F32, count: int) -> F32:
+    """Add layers of 0 to (h, w, m) up to ``count``."""
     missing = count - layers.shape[2]
     return np.pad(layers, ((0, 0), (0, 0), (0, missing))) if missing > 0 else layers

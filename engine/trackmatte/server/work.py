@@ -99,13 +99,14 @@ def layers(opened: OpenShot, request: MakeLayers) -> Work:
     def work(job: Job) -> None:
         shot = opened.snapshot()
         if folder is None:
-            make_layers(shot, number, request.count, job.at)
+            make_layers(shot, number, request.count, job.at, request.method)
             return
         check_apart(shot, folder)
         check_writable(folder)
         stem = clip_stem(shot.doc.source.path)
         with layer_writer(folder, stem, shot.clip, number, overwrite=request.overwrite) as writer:
-            writer.write(layer_picture(number, make_layers(shot, number, request.count, job.at)))
+            found = make_layers(shot, number, request.count, job.at, request.method)
+            writer.write(layer_picture(number, found))
         at = spans([number])
         job.tell(lambda seq: WrittenEvent(seq, (), writer.target, at, max(4, shot.clip.padding)))
 

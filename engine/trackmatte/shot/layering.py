@@ -23,6 +23,7 @@ from trackmatte.progress import Progress
 from trackmatte.refiners.pipeline import filled
 from trackmatte.select.layers import Making, soft_layers
 from trackmatte.select.order import Known, known, order_after
+from trackmatte.select.parts import colour_layers
 from trackmatte.shot.book import ShotBook
 from trackmatte.shot.cache import digest
 from trackmatte.trackers import TRACKERS
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 F32 = NDArray[np.float32]
 Features = Literal["auto", "sam2", "plain"]
+Method = Literal["semantic", "spectral", "gmm", "mrf"]
+"""Semantic soft segmentation, or one of `select.parts.PARTS`, which know no features."""
 VERSION = "2"
 """Changes whenever the same frame gives other layers."""
 MOST = 40
@@ -72,13 +75,15 @@ def frame_layers(
     features: Encode,
     watch: Watch = unwatched,
     before: F32 | None = None,
+    method: Method = "semantic",
 ) -> F32:
-    """Return (H, W, count) soft layers of a frame that sum to one; see `soft_layers`.
+    """Return (H, W, count) soft layers of a frame that sum to one; see `soft_layers` and `colour_layers`.
 
     Parameters
     ----------
     features : of the picture, see `encoder`.
     watch, before : as `soft_layers` has them.
+    method : how; all but ``semantic`` leave features and the frame before aside.
 
     Raises
     ------
@@ -86,6 +91,8 @@ def frame_layers(
     """
     check_count(count)
     shown = frame.colour.display(filled(frame.rgb))
+    if method != "semantic":
+        return colour_layers(method, shown, count, watch)
     return soft_layers(shown, features(shown), Making(count=count), watch, before)
 
 
@@ -186,12 +193,14 @@ class Split:
     delivery: Delivery
     space_check: bool = True
     """Stop early when the disk will not hold the rest."""
+    method: Method = "semantic"
 
     def origins(self) -> dict[int, str]:
         """Return the hash of all that makes each frame's layers; the first frame begins the order."""
         colour, first = self.source.colour, self.numbers[0]
         seen = [] if colour.coded_for_display else [colour.identity]
-        said = (self.source.identity(), *seen, self.count, self.kind, self.settings, VERSION, first)
+        made = made_by(self.method, self.count, self.kind)
+        said = (self.source.identity(), *seen, *made, self.settings, VERSION, first)
         return {n: digest("split", *said, n) for n in self.numbers}
 
     def write(self, tell: Tell) -> tuple[str, int]:
@@ -219,7 +228,7 @@ class Split:
                     told.skipped += 1
                 else:
                     before = None if last is None else last[0]
-                    found = frame_layers(plate, self.count, features, watch, before)
+                    found = frame_layers(plate, self.count, features, watch, before, self.method)
                     found = found.astype(np.float16).astype(np.float32)  # as a file has it
                     if last is not None:
                         found = np.ascontiguousarray(found[..., order_after(last[1], known(shown, found))])
@@ -235,7 +244,12 @@ def _planes(path: Path) -> F32:
     return np.asarray(oiio.ImageBuf(str(path)).get_pixels(oiio.FLOAT), np.float32)
 
 
-def make_layers(shot: ShotBook, number: int, count: int, tell: Tell) -> F32:
+def made_by(method: Method, count: int, kind: Features) -> list[object]:
+    """Return what a layers' hash says of how they are made."""
+    return [count, kind] if method == "semantic" else [count, method]
+
+
+def make_layers(shot: ShotBook, number: int, count: int, tell: Tell, method: Method = "semantic") -> F32:
     """Return the layers of a shot's frame, (H, W, count), from the cache where they are there.
 
     Raises
@@ -244,14 +258,15 @@ def make_layers(shot: ShotBook, number: int, count: int, tell: Tell) -> F32:
     UsageError, MissingPartError : see `frame_layers` and `encoder`.
     """
     index = shot.index_of(number)
-    kind, _ = choose_features("auto")
-    key = digest("layers", shot.doc.source.identity, *shot.keys.seen, count, kind, VERSION)
+    kind: Features = choose_features("auto")[0] if method == "semantic" else "plain"
+    made = made_by(method, count, kind)
+    key = digest("layers", shot.doc.source.identity, *shot.keys.seen, *made, VERSION)
     kept = [shot.cache.read("layers", name_of(i + 1), number) for i in range(count)]
     planes = [k[0] for k in kept if k is not None and k[1].get("key") == key]
     if len(planes) == count:
         return np.stack(planes, 2)
     watch = Told(tell, 1).watch(number)
-    found = frame_layers(shot.clip[index], count, encoder(kind, {}), watch)
+    found = frame_layers(shot.clip[index], count, encoder(kind, {}), watch, method=method)
     watch(1)
     for i in range(count):
         plane = np.ascontiguousarray(found[..., i])

@@ -3,14 +3,25 @@ import { signal } from "@preact/signals";
 import { pickLayers } from "./edits";
 import { tier } from "./frames";
 import { MOST_OBJECTS } from "./gl/shader";
+import type { MakeLayers } from "./protocol";
 import { follow, report } from "./session";
 import { active, engine, frame, shot, speed, tell } from "./state";
 
 export const FEWEST = 2, MOST = MOST_OBJECTS;
 const WIDTH = 960;
 
+export type Method = NonNullable<MakeLayers["method"]>;
+
+export const METHODS: Record<Method, readonly [title: string, what: string]> = {
+  semantic: ["Semantic", "Soft regions by colours, texture and place."],
+  spectral: ["Spectral matting", "Soft parts between which the picture has edges."],
+  gmm: ["Gaussian colours", "A few colours, wherever they are."],
+  mrf: ["Colour regions", "A few colours whose neighbours agree: flat artwork."],
+};
+
 export interface Layers {
   readonly frame: number;
+  readonly method: Method;
   readonly pictures: readonly ImageBitmap[];
   /** Of each layer, one byte a pixel, as wide as the pictures. */
   readonly values: readonly Uint8ClampedArray[];
@@ -18,6 +29,7 @@ export interface Layers {
 }
 
 export const layerCount = signal(5);
+export const layerMethod = signal<Method>("semantic");
 export const layered = signal<Layers | null>(null);
 /** The frame that is being split. */
 export const splitting = signal<number | null>(null);
@@ -26,13 +38,14 @@ export const splitting = signal<number | null>(null);
 export async function showLayers(): Promise<void> {
   const now = shot.value, number = frame.value;
   if (!now || splitting.value !== null) return;
+  const method = layerMethod.value;
   speed.value = 0;
   splitting.value = number;
   try {
-    const { job } = await engine.ask("layers", { shot: now.shot }, { frame: number, count: layerCount.value });
+    const { job } = await engine.ask("layers", { shot: now.shot }, { frame: number, count: layerCount.value, method });
     await follow(job);
     const { status } = await engine.ask("job_state", { job });
-    if (status === "done" && frame.value === number) layered.value = await fetched(now.shot, number);
+    if (status === "done" && frame.value === number) layered.value = await fetched(now.shot, number, method);
   } catch (problem) {
     report(problem);
   } finally {
@@ -40,7 +53,7 @@ export async function showLayers(): Promise<void> {
   }
 }
 
-async function fetched(name: string, number: number): Promise<Layers> {
+async function fetched(name: string, number: number, method: Method): Promise<Layers> {
   const pictures: ImageBitmap[] = [], values: Uint8ClampedArray[] = [];
   for (let layer = 1; layer <= layerCount.value; layer++) {
     const blob = await engine.ask("layer_image", { shot: name, number }, null, { layer, width: tier(WIDTH) });
@@ -48,7 +61,7 @@ async function fetched(name: string, number: number): Promise<Layers> {
     pictures.push(picture);
     values.push(bytes(picture));
   }
-  return { frame: number, pictures, values, picked: new Set() };
+  return { frame: number, method, pictures, values, picked: new Set() };
 }
 
 function bytes(picture: ImageBitmap): Uint8ClampedArray {
@@ -103,7 +116,7 @@ export async function writeLayers(): Promise<void> {
   if (!now || !split) return;
   try {
     const folder = now.path.replace(/\.shot\.json$/, "_layers");
-    const asked = { frame: split.frame, count: split.pictures.length, folder, overwrite: true };
+    const asked = { frame: split.frame, count: split.pictures.length, folder, overwrite: true, method: split.method };
     await follow((await engine.ask("layers", { shot: now.shot }, asked)).job);
   } catch (problem) {
     report(problem);

@@ -79,6 +79,7 @@ export interface MakeLayers {
   readonly count?: number;
   readonly folder?: string | null;
   readonly overwrite?: boolean;
+  readonly method?: "semantic" | "spectral" | "gmm" | "mrf";
 }
 
 export interface PickLayers {

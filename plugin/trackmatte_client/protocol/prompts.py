@@ -144,6 +144,8 @@ class MakeLayers:
     folder: str | None = None
     """Where they are to be written, as one EXR; None = nowhere."""
     overwrite: bool = False
+    method: Literal["semantic", "spectral", "gmm", "mrf"] = "semantic"
+    """Semantic soft segmentation, spectral matting, Gaussian colours, or colours whose neighbours agree."""
 
 
 @dataclass(frozen=True)

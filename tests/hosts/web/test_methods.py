@@ -212,6 +212,23 @@ def test_layers_are_clicked_and_become_the_mask(
     page.press("Escape").wait("document.querySelector('#picture').dataset.view === 'overlay'")
 
 
+@pytest.mark.parametrize("method", ["Spectral matting", "Gaussian colours", "Colour regions"])
+def test_layers_by_another_method(
+    tab: Callable[..., Look], client: Client, tmp_path: Path, method: str
+) -> None:
+    small = 64, 40
+    page = tab(client, new_shot(client, tmp_path, disc.write_frames(tmp_path / "plates", 1, small))).ready()
+    page.page.get_by_label("How many layers").fill("2")
+    page.page.get_by_label("Split by").select_option(label=method)
+    page.page.get_by_role("button", name="Split frame").click()
+    page.page.locator(".layers button").first.wait_for()
+    page.click(0.35, 0.5).wait("document.querySelectorAll('.layers button[aria-pressed=true]').length === 1")
+    page.press("Enter").settled().kind("selection")
+    page.work("t")
+    mask = picture(client.mask(page.shot.shot, 1001, "subject", small[0])) > 127
+    assert iou(mask, disc.alpha_at(0, small) > 0.5) > 0.5
+
+
 def test_odd_pictures_are_told_in_a_sentence(
     tab: Callable[..., Look], client: Client, tmp_path: Path
 ) -> None:

@@ -1,6 +1,6 @@
 /** The soft layers of the frame: how many, which are chosen, and what becomes of them. */
 import { run } from "../actions";
-import { FEWEST, layerCount, layered, MOST, share, splitting, toggle, useLayers, writeLayers } from "../layers";
+import { FEWEST, layerCount, layered, layerMethod, METHODS, MOST, share, type Method, splitting, toggle, useLayers, writeLayers } from "../layers";
 import { css, MARKS } from "../palette";
 import { active, shot } from "../state";
 import { keyOf } from "./Viewer";
@@ -23,12 +23,16 @@ function Ask() {
   const busy = splitting.value !== null;
   return (
     <>
+      <label>Split by <select name="layers-method" value={layerMethod.value} onChange={(e) => (layerMethod.value = e.currentTarget.value as Method)}>
+        {Object.entries(METHODS).map(([name, [title]]) => <option key={name} value={name}>{title}</option>)}
+      </select></label>
+      <p class="tip">{METHODS[layerMethod.value][1]}</p>
       <div class="pair">
         <label class="count">Layers <input
           type="number" aria-label="How many layers" min={FEWEST} max={MOST} value={layerCount.value}
           onInput={(e) => setCount(e.currentTarget.valueAsNumber)}
         /></label>
-        <button type="button" disabled={busy || !shot.value} title={`Soft layers without a prompt, from colours, texture and place, of which some may be the subject (${keyOf("layers")})`} onClick={() => run("layers")}>{busy ? "Splitting ..." : "Split frame"}</button>
+        <button type="button" disabled={busy || !shot.value} title={`Soft layers without a prompt, of which some may be the subject (${keyOf("layers")})`} onClick={() => run("layers")}>{busy ? "Splitting ..." : "Split frame"}</button>
       </div>
     </>
   );
