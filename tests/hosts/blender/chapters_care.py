@@ -35,7 +35,7 @@ def care(said: dict[str, Any]) -> dict[str, Any]:
     file = Path(addon("trackmatte_client.paths").numbered(target, entry.padding, 0))
     inside = read(file)[..., 3] > 0.9999
     shown, plate = render(scene, folder / "shown.exr"), plate_only(scene, clip, folder / "plate.exr")
-    found["colour"] = [float(inside.mean()), float(np.abs(shown - plate)[inside].max())]
+    found["colour"] = [float(inside.mean()), float(np.abs(shown - plate)[inside].mean())]
     ops.comp(effect="BLUR")
     ops.comp(effect="CUTOUT")
     found["nodes"] = _nodes(compositor(scene))

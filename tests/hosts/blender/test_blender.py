@@ -233,7 +233,7 @@ def test_what_must_not_surprise(chapter: Chapter, tmp_path: Path) -> None:
         assert "the clip is not seen here: it lies on frames 11 to 58" in found[frame]
     covered, off = found["colour"]  # the cut-out's colours are those that Blender shows of the plate
     assert covered > 0.05
-    assert off < 2e-3
+    assert off < 4e-3  # decoders differ: Blender 5.0's by 2.4e-3 in the mean; Rec.709's own curve by 3e-2
     assert len(found["nodes"]) == 3
     for (_, low), (high, _) in pairwise(found["nodes"]):  # even though no editor has drawn them yet
         assert high < low - 300
@@ -245,7 +245,7 @@ def test_what_must_not_surprise(chapter: Chapter, tmp_path: Path) -> None:
         [True, True],
         ["", "", ""],
         "//../../trackmatte/plate.shot.json",
-        "//../../trackmatte/plate.cutout/plate_subject.####.exr",
+        "//../../trackmatte/plate.cutout/plate_subject_cutout.####.exr",
         ["trackmatte/plate.shot.json"],
     ]
 
