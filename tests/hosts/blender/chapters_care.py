@@ -1,4 +1,4 @@
-"""What must not surprise: playheads that move, other folders, clips seen otherwise; runs inside Blender's Python."""
+"""What must not surprise: moved playheads, other folders, turned clips; runs inside Blender's Python."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def _nodes(tree: Any) -> list[list[float]]:
     def height(node: Any) -> float:
         return node.location.y + (height(node.parent) if node.parent else 0)
 
-    every = [[height(n) for n in tree.nodes if n.parent == f] for f in tree.nodes if f.bl_idname == "NodeFrame"]
+    frames = [n for n in tree.nodes if n.bl_idname == "NodeFrame"]
+    every = [[height(n) for n in tree.nodes if n.parent == frame] for frame in frames]
     return [[max(heights), min(heights)] for heights in every]
 
 

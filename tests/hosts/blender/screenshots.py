@@ -125,6 +125,7 @@ def steps() -> Wait:
     yield from prompting(place)
     yield from computing()
     yield from composing()
+    yield from maximising()
 
 
 def absent(place: dict[str, Any]) -> Wait:
@@ -254,6 +255,21 @@ def composing() -> Wait:
     bpy.context.scene.view_settings.view_transform = "Standard"
     bpy.context.scene.render.filepath = f"{PICTURES}/blender-blur.png"
     bpy.ops.render.render(write_still=True)
+
+
+def maximising() -> Wait:
+    """Maximise the editor while points are picked: Blender takes the pick's editor away."""
+    place = editor("CLIP_EDITOR")
+    yield None
+    place = editor("CLIP_EDITOR")
+    before = said()
+    with bpy.context.temp_override(**place):
+        bpy.ops.trackmatte.pick("INVOKE_DEFAULT", mode="ADD")
+        bpy.ops.screen.screen_full_area()
+    yield None
+    click(*on_picture(place, 0.5, 0.5))
+    yield idle
+    FOUND["maximised"] = said() == before
 
 
 def main() -> None:
