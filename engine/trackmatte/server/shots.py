@@ -226,6 +226,7 @@ class Shots:
                 frames=request.range,
                 on_error=request.on_error,
                 grid=grid,
+                input_colorspace=request.input_colorspace,
             )
             shot.doc.exclusive, shot.doc.steady = request.exclusive, request.steady
             try:

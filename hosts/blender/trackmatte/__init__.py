@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import ops_mask, ops_prompt, ops_result, ops_run, overlay, panel, prefs, props
+from . import ops_mask, ops_prompt, ops_result, ops_run, overlay, panel, prefs, props, saving
 
 _PARTS = (prefs, ops_prompt, ops_run, ops_result, ops_mask, panel)
 
@@ -21,10 +21,12 @@ def register() -> None:
             bpy.utils.register_class(cls)
     overlay.register()
     ops_run.register()
+    saving.register()
 
 
 def unregister() -> None:
     """Stop what runs and leave no trace."""
+    saving.unregister()
     ops_run.unregister()
     overlay.unregister()
     for part in reversed(_PARTS):

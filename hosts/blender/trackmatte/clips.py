@@ -69,12 +69,13 @@ def absolute(path: str) -> str:
     return bpy.path.abspath(paths.native(path)) if path.startswith("//") else path
 
 
-def relative(path: str) -> str:
-    """Return a path relative to the .blend where it has one and both are on one drive."""
-    if not bpy.data.filepath:
+def relative(path: str, folder: str | None = None) -> str:
+    """Return a path relative to the .blend, or a folder, where there is one and both are on one drive."""
+    if folder is None and not bpy.data.filepath:
         return path
     try:
-        return bpy.path.relpath(path).replace("\\", "/") if os.name == "nt" else bpy.path.relpath(path)
+        found = bpy.path.relpath(path, start=folder)
+        return found.replace("\\", "/") if os.name == "nt" else found
     except ValueError:
         return path
 
@@ -95,7 +96,8 @@ def ensure_object(clip: Any) -> str:
     state = clip.trackmatte
     if not state.objects:
         state.objects.add().name = "subject"
-    state.active = min(max(state.active, 0), len(state.objects) - 1)
+    if not 0 <= state.active < len(state.objects):  # to set it is to show the mask anew
+        state.active = min(max(state.active, 0), len(state.objects) - 1)
     return object_name(clip)
 
 
@@ -126,6 +128,8 @@ def request(context: bpy.types.Context, clip: Any, doing: Doing, **more: Any) ->
         path,
         timing.length if clip.source == "MOVIE" else 0,
         base(path),
+        size=tuple(clip.size),
+        colour="sRGB" if clip.colorspace_settings.name == "sRGB" else None,
         grid=frames.rate(clip.fps) if clip.source == "MOVIE" else None,
         shot=absolute(state.shot) if state.shot else _shots.get(_key(clip), ""),
         python=prefs.python(context),

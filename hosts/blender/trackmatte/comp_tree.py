@@ -17,6 +17,8 @@ import bpy
 
 Effect = Literal["CUTOUT", "BLUR", "REPLACE"]
 MARK = "trackmatte"
+TALL = 320
+"""Height that a node is given room for; its own is known once it was drawn."""
 NEW = bpy.app.version >= (5, 0, 0)
 
 
@@ -100,10 +102,8 @@ class _Maker:
 
     def __init__(self, tree: Any, label: str) -> None:
         self.tree = tree
-        self.top = (
-            min((n.location.y - max(n.height, 150) for n in tree.nodes if n.parent is None), default=300)
-            - 150
-        )
+        others = (n for n in tree.nodes if n.bl_idname != "NodeFrame")  # a frame's size is known once drawn
+        self.top = min((_height(n) - TALL for n in others), default=250) - 100
         self.frame = tree.nodes.new("NodeFrame")
         self.frame.label = label
         self.frame[MARK] = True
@@ -112,7 +112,7 @@ class _Maker:
         """Add a node at a place of the set-up's grid."""
         new = self.tree.nodes.new(kind)
         new.parent = self.frame
-        new.location = (column * 220, self.top + row * 320)
+        new.location = (column * 220, self.top + row * TALL)
         new[MARK] = True
         return new
 
@@ -162,6 +162,11 @@ class _Maker:
         self.link(behind, node.inputs[first])
         self.link(subject, node.inputs[second])
         return node.outputs["Image"]
+
+
+def _height(node: Any) -> float:
+    """Return how high in the tree a node lies; one in a frame lies relative to that."""
+    return float(node.location.y) + (_height(node.parent) if node.parent else 0.0)
 
 
 def tree_of(scene: Any) -> Any:

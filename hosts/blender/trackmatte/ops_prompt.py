@@ -25,6 +25,9 @@ class _Prompting(bpy.types.Operator):
         try:
             _, timing = clips.source(clip)
             number = timing.source(context.scene.frame_current)
+            if not 0 <= number - timing.first < timing.length:
+                first, last = timing.scene(timing.first), timing.scene(timing.first + timing.length - 1)
+                raise clips.ClipError(f"the clip is not seen here: it lies on frames {first} to {last}")
             self.say(context, clip, number)
             ops_run.preview(context, clip)
         except clips.ClipError as e:
@@ -112,7 +115,7 @@ class TRACKMATTE_OT_add_marker(_Prompting):
     def say(self, context: bpy.types.Context, clip: Any, number: int) -> None:
         frame = context.scene.frame_current - clip.frame_start + 1
         found = []
-        for track in clip.tracking.tracks:
+        for track in clip.tracking.objects.active.tracks:
             marker = track.markers.find_frame(frame) if track.select else None
             if marker is not None and not marker.mute:
                 found.append((marker.co[0], 1 - marker.co[1]))
@@ -154,9 +157,11 @@ class TRACKMATTE_OT_pick(bpy.types.Operator):
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if self._number != TRACKMATTE_OT_pick._picks:
             return {"FINISHED", "PASS_THROUGH"}
-        if event.type in {"ESC", "RIGHTMOUSE", "RET"} or context.area.type != "CLIP_EDITOR":
+        area = context.area  # None once the editor was maximised or closed
+        if event.type in {"ESC", "RIGHTMOUSE", "RET"} or area is None or area.type != "CLIP_EDITOR":
             context.window.cursor_modal_restore()
-            context.area.header_text_set(None)
+            if area is not None:
+                area.header_text_set(None)
             return {"FINISHED"}
         where = _position(context, event)
         if event.type != "LEFTMOUSE" or (where is None and event.value == "PRESS"):
@@ -207,6 +212,7 @@ class TRACKMATTE_OT_clear(bpy.types.Operator):
         here = [i for i in of_object if prompts[i].frame == number]
         for index in reversed({"LAST": here[-1:], "FRAME": here, "ALL": of_object}[self.what]):
             prompts.remove(index)
+        ops_run.show_again(context)
         return {"FINISHED"}
 
 

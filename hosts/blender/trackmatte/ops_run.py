@@ -121,6 +121,12 @@ def _moved(scene: Any, *_: object) -> None:
             preview(bpy.context, clip)
 
 
+@persistent
+def _undone(*_: object) -> None:
+    """Show what the prompts select now."""
+    show_again(bpy.context)
+
+
 def _show_waiting() -> None:
     if not _waiting or any(r.work.request.doing == "show" for r in running):
         return
@@ -305,7 +311,9 @@ class TRACKMATTE_OT_jump(bpy.types.Operator):
         # Unlike frame_set, this takes the Movie Clip Editors along.
         context.scene.frame_current = timing.scene(place.frame)
         state.place = self.index
-        state.active = max(state.objects.find(place.object), 0)
+        found = max(state.objects.find(place.object), 0)
+        if found != state.active:
+            state.active = found
         return {"FINISHED"}
 
 
@@ -328,21 +336,23 @@ def _doubtful(clip: Any) -> list[str]:
 
 
 def register() -> None:
-    """Look after opened files and frame changes."""
-    bpy.app.handlers.load_pre.append(_forget)
-    if not bpy.app.background:
-        bpy.app.handlers.frame_change_post.append(_moved)
+    """Look after opened files, frame changes and undo."""
+    for handlers, function in _handlers():
+        handlers.append(function)
 
 
 def unregister() -> None:
     """Stop what runs."""
     stop_all()
-    for handlers, function in (
-        (bpy.app.handlers.load_pre, _forget),
-        (bpy.app.handlers.frame_change_post, _moved),
-    ):
+    for handlers, function in _handlers():
         if function in handlers:
             handlers.remove(function)
+
+
+def _handlers() -> list[tuple[Any, Callable[..., None]]]:
+    known = bpy.app.handlers
+    shown = [(known.frame_change_post, _moved), (known.undo_post, _undone), (known.redo_post, _undone)]
+    return [(known.load_pre, _forget), *([] if bpy.app.background else shown)]
 
 
 CLASSES = (

@@ -95,6 +95,12 @@ class TrackmatteSent(bpy.types.PropertyGroup):
     digest: StringProperty()
 
 
+def _shown_changed(_group: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    from . import ops_run
+
+    ops_run.show_again(context)
+
+
 class TrackmatteClip(bpy.types.PropertyGroup):
     """All that belongs to one clip."""
 
@@ -103,7 +109,7 @@ class TrackmatteClip(bpy.types.PropertyGroup):
     )
     prompts: CollectionProperty(type=TrackmattePrompt)
     objects: CollectionProperty(type=TrackmatteObject)
-    active: IntProperty(name="Active object")
+    active: IntProperty(name="Active object", update=_shown_changed)
     places: CollectionProperty(type=TrackmattePlace)
     place: IntProperty(name="Active place")
     deliveries: CollectionProperty(type=TrackmatteDelivery)
@@ -116,18 +122,12 @@ class TrackmatteClip(bpy.types.PropertyGroup):
     frame_out: IntProperty(name="Out", description="Last scene frame", default=100)
 
 
-def _view_changed(_scene: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
-    from . import ops_run
-
-    ops_run.show_again(context)
-
-
 class TrackmatteScene(bpy.types.PropertyGroup):
     """How a scene shows and uses mattes."""
 
     overlay: BoolProperty(name="Overlay", description="Show mask or matte on the clip", default=True)
     view: EnumProperty(
-        name="View", description="What is shown on the clip", items=VIEWS, update=_view_changed
+        name="View", description="What is shown on the clip", items=VIEWS, update=_shown_changed
     )
     opacity: FloatProperty(name="Opacity", default=0.5, min=0, max=1)
     blur: IntProperty(name="Blur", description="Background blur in pixels", default=24, min=0, max=512)

@@ -52,10 +52,11 @@ def check(context: bpy.types.Context, clip: Any, entry: Any) -> sequence.Report:
     )
 
 
-def show(context: bpy.types.Context, clip: Any, outcome: Outcome) -> list[str]:
+def show(_context: bpy.types.Context, clip: Any, outcome: Outcome) -> list[str]:
     """Take the mask of a frame over as the overlay's picture."""
-    if outcome.overlay:
-        overlay.put(clip.name, context.scene.frame_current, pictures.decode(outcome.overlay))
+    # The playhead or the list may have moved since it was asked for.
+    if outcome.overlay and outcome.object == clips.object_name(clip):
+        overlay.put(clip.name, clips.timing(clip).scene(outcome.frame), pictures.decode(outcome.overlay))
     said = []
     for found in outcome.selected:
         unsure = "" if found.score >= UNSURE else "; unsure: say more with Plus and Minus"

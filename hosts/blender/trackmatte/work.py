@@ -15,6 +15,8 @@ from .trackmatte_client.protocol.events import ErrorEvent, NoteEvent, ProgressEv
 
 Doing = Literal["show", "track", "matte", "places", "outline"]
 OVERLAY_WIDTH = 960
+SKEW = 0.02
+"""Part by which the shapes of Blender's picture and the engine's may differ: proxies are rounded."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class Request:
     """Frames that Blender counts in a movie; 0 = a sequence, which may have gaps."""
     base: str
     """Absolute folder for new shots."""
+    size: tuple[int, int] = (0, 0)
+    """Width and height as Blender shows it, pixels; of a proxy when one is shown."""
+    colour: str | None = None
+    """What Blender takes the clip's code values for, by the engine's name; None = as the clip's tags say."""
     grid: str | None = None
     """Rate at which Blender shows a movie; None = a sequence, whose files are its frames."""
     shot: str = ""
@@ -58,6 +64,9 @@ class Outcome:
     places: tuple[m.Place, ...] | None = None
     written: list[WrittenEvent] = field(default_factory=list)
     preset: str = ""
+    frame: int = 0
+    """Source number that the overlay is of."""
+    object: str = ""
     overlay: bytes = b""
     """Grey PNG."""
     images: dict[int, bytes] = field(default_factory=dict)
@@ -75,7 +84,8 @@ class Work:
     """
 
     def __init__(self, request: Request) -> None:
-        self.request, self.outcome = request, Outcome()
+        self.request = request
+        self.outcome = Outcome(frame=request.frame, object=request.object)
         self.error = ""
         self.cancelled = False
         self._news: queue.SimpleQueue[tuple[str, float]] = queue.SimpleQueue()
@@ -133,7 +143,13 @@ class Work:
     def _open(self, client: Client) -> m.ShotState:
         ask = self.request
         like = m.CreateShot(
-            "", ask.clip, tracker=ask.tracker, refiner=ask.refiner, range=ask.range, grid=ask.grid
+            "",
+            ask.clip,
+            tracker=ask.tracker,
+            refiner=ask.refiner,
+            range=ask.range,
+            grid=ask.grid,
+            input_colorspace=ask.colour,
         )
         shot = shots.opened(client, ask.shot, like, ask.base, self.outcome.notes)
         if ask.length and abs(shot.clip.length - ask.length) > 1:
@@ -141,6 +157,13 @@ class Work:
                 "clip",
                 f"Blender counts {ask.length} frames in {shot.clip.path} and the engine {shot.clip.length}: "
                 "press Reload in the clip's sidebar; if that does not help, convert it to an image sequence",
+            )
+        width, height = ask.size
+        if abs(width * shot.clip.height - height * shot.clip.width) > SKEW * width * shot.clip.height:
+            raise EngineError(
+                "clip",
+                f"Blender shows {shot.clip.path} as {width}x{height} and the engine as {shot.clip.width}x"
+                f"{shot.clip.height}, as its rotation tag may ask: convert it, with the rotation applied",
             )
         self.outcome.notes += shot.clip.notes
         whole = (shot.clip.first, shot.clip.last)

@@ -141,6 +141,7 @@ export interface CreateShot {
   readonly on_error?: "stop" | "skip";
   readonly grid?: string | null;
   readonly select?: string;
+  readonly input_colorspace?: string | null;
 }
 
 export interface OpenShot {

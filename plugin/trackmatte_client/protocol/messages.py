@@ -124,6 +124,8 @@ class CreateShot:
     is the host's frame k. One whose stored frames are those is read as it is stored. None = stored frames."""
     select: str = "auto"
     """Selector that makes masks of the prompts that name none; auto = the tracker's own way."""
+    input_colorspace: str | None = None
+    """What the plate's code values mean; None = as its tags say."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ def panels(said: dict[str, Any]) -> dict[str, Any]:
     clip, scene = open_clip(said["clip"]), bpy.context.scene
     state, preferences = clip.trackmatte, bpy.context.preferences.addons[ADDON].preferences
     clip.frame_start = 11
+    scene.frame_set(11)
     found["empty"] = draw()
     bpy.ops.trackmatte.add_box(box=BOX)
     found["prompted"] = draw()

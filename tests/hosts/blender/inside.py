@@ -11,12 +11,13 @@ import sys
 import traceback
 
 import bpy
+from chapters_care import care
 from chapters_faults import buttons, faults
 from chapters_story import clips, story, uneven
 from chapters_use import masks, panels, undo
 from helpers import ADDON
 
-CHAPTERS = {f.__name__: f for f in (story, clips, uneven, masks, panels, undo, buttons, faults)}
+CHAPTERS = {f.__name__: f for f in (story, clips, uneven, masks, panels, undo, buttons, faults, care)}
 
 
 def install(package: str) -> None:

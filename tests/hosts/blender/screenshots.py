@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -124,6 +125,7 @@ def steps() -> Wait:
     yield from prompting(place)
     yield from computing()
     yield from composing()
+    yield from maximising()
 
 
 def absent(place: dict[str, Any]) -> Wait:
@@ -178,15 +180,22 @@ def said() -> list[list[Any]]:
     ]
 
 
+def kill_at_work() -> None:
+    """Kill the engine as soon as it has written a frame, however slowly Blender draws meanwhile."""
+    while not any(Path(CLIP).parent.glob("trackmatte/*.shot/track/*/*")):
+        time.sleep(0.01)
+    engine = json.loads(Path(os.environ["TRACKMATTE_RUNTIME"], "engine.json").read_text())
+    os.kill(engine["pid"], signal.SIGKILL)
+
+
 def computing() -> Wait:
     """Track, matte and look."""
     place, clip = editor("CLIP_EDITOR"), bpy.data.movieclips[0]
     clip.trackmatte.use_range, clip.trackmatte.frame_in, clip.trackmatte.frame_out = True, 1, 24
+    killer = threading.Thread(target=kill_at_work, daemon=True)
+    killer.start()
     with bpy.context.temp_override(**place):
         bpy.ops.trackmatte.track(direction="both")
-    yield lambda: idle() or any(r.part > 0 for r in module("ops_run").running)
-    engine = json.loads(Path(os.environ["TRACKMATTE_RUNTIME"], "engine.json").read_text())
-    os.kill(engine["pid"], signal.SIGKILL)
     yield idle
     FOUND["killed"] = module("ops_run").message["text"]
     with bpy.context.temp_override(**place):
@@ -246,6 +255,21 @@ def composing() -> Wait:
     bpy.context.scene.view_settings.view_transform = "Standard"
     bpy.context.scene.render.filepath = f"{PICTURES}/blender-blur.png"
     bpy.ops.render.render(write_still=True)
+
+
+def maximising() -> Wait:
+    """Maximise the editor while points are picked: Blender takes the pick's editor away."""
+    place = editor("CLIP_EDITOR")
+    yield None
+    place = editor("CLIP_EDITOR")
+    before = said()
+    with bpy.context.temp_override(**place):
+        bpy.ops.trackmatte.pick("INVOKE_DEFAULT", mode="ADD")
+        bpy.ops.screen.screen_full_area()
+    yield None
+    click(*on_picture(place, 0.5, 0.5))
+    yield idle
+    FOUND["maximised"] = said() == before
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +224,30 @@ def test_every_change_is_one_step_of_undo(chapter: Chapter, tmp_path: Path) -> N
     assert len(found) == 18
     for name, changed_undone_redone in found.items():
         assert changed_undone_redone == [True] * 3, name
+
+
+def test_what_must_not_surprise(chapter: Chapter, tmp_path: Path) -> None:
+    clip = shutil.copy(FURBALL / "plate.mp4", tmp_path / "plate.mp4")
+    found = chapter("care", clip=str(clip))
+    for frame in ("at 10", "at 59"):
+        assert "the clip is not seen here: it lies on frames 11 to 58" in found[frame]
+    covered, off = found["colour"]  # the cut-out's colours are those that Blender shows of the plate
+    assert covered > 0.05
+    assert off < 4e-3  # decoders differ: Blender 5.0's by 2.4e-3 in the mean; Rec.709's own curve by 3e-2
+    assert len(found["nodes"]) == 3
+    for (_, low), (high, _) in pairwise(found["nodes"]):  # even though no editor has drawn them yet
+        assert high < low - 300
+    assert found["late"] == [[True, False], [False, False]]
+    assert found["chosen"] == [True, False]
+    assert found["marker"] == [0.25, 0.5]
+    assert "plate.mp4 as 360x640 and the engine as 640x360, as its rotation tag may ask" in found["turned"]
+    assert found["saved"] == [
+        [True, True],
+        ["", "", ""],
+        "//../../trackmatte/plate.shot.json",
+        "//../../trackmatte/plate.cutout/plate_subject_cutout.####.exr",
+        ["trackmatte/plate.shot.json"],
+    ]
 
 
 def test_find_and_test_say_what_is_wrong(chapter: Chapter, tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def judge(found: dict[str, Any], pictures: Path) -> None:
     assert "nowhere, which is not there; install Trackmatte again" in found["absent"]
     assert "what was finished is kept, so run the job again" in found["killed"]
     assert found["modes"] == ["TRACKING", 12]  # the editor is as it was while keys were set
+    assert found["maximised"]
     assert (found["mask"], found["cleared"]) == ([True, "MASK", 1], True)
     for name in PICTURES:
         assert picture_of(pictures, name).shape == ((360, 640, 3) if name == "blur" else (800, 1280, 3))
