@@ -146,6 +146,8 @@ OfxStatus action_render(Instance *instance, OfxPropertySetHandle in) {
     if (settings.output != OUTPUT_SOURCE)
       show(instance, &settings, frame_key(in, time, settings.offset), &source, &output, window,
            scale > 0 && scale <= 16 ? scale : 1);
+    else
+      instance_tell(instance, TROUBLE_NONE, NULL);
     host()->effects->clipReleaseImage(from);
   }
   host()->effects->clipReleaseImage(to);

@@ -196,6 +196,8 @@ def test_the_engines_refusal_is_shown(host: Starter, runtime: Path, kind: int) -
         press(h, "trackBoth", time=0)
         assert h.text("status") == "this is why"
         assert h.report()["messages"] == 1
+        # What was made before the pass failed is to be seen.
+        assert h.ask("get", param="refresh")["value"][0] == (kind == wire.TRACK)
 
 
 @pytest.mark.parametrize("kind", [wire.FRAME, wire.PROMPTS, wire.TRACK])
@@ -237,3 +239,14 @@ def test_a_frame_that_the_host_does_not_give(host: Starter, runtime: Path) -> No
         point(h, 1, 25, 10)
         press(h, "trackBoth", time=2)
         assert h.text("status") == "The host gives no picture of frame 6."
+
+
+def test_a_picture_that_changes_its_size(host: Starter, runtime: Path) -> None:
+    """As behind an animated crop: the frames before would be lost without a word."""
+    with FakeEngine(runtime) as engine, host() as h:
+        h.source(clip(6), shorter_from=3)
+        point(h, 1, 25, 10)
+        press(h, "trackBoth", time=0)
+        assert h.text("status").startswith("Frame 3 has 50x19 pixels and frame 0 50x20: put the effect before")
+        assert sorted(engine.frames) == [0, 1, 2]
+        assert not engine.heard(wire.TRACK)

@@ -240,6 +240,37 @@ def test_recovery_clears_the_message(host: Starter, runtime: Path) -> None:
         assert (said["messages"], said["clears"]) == (1, 1)
 
 
+@pytest.mark.parametrize("asked", ["identity", "render"])
+def test_output_source_clears_the_message(host: Starter, runtime: Path, asked: str) -> None:
+    """Hosts that ask for the identity do not render it; others do."""
+    with FakeEngine(runtime) as engine, host() as h:
+        engine.reply["state"] = "miss"
+        frames = prepared(h)
+        passes(h, frames, "no matte yet")
+        h.set("output", 4)
+        for _ in range(2):
+            if asked == "identity":
+                assert h.ask("prefs")["identity"] == 0
+            else:
+                assert h.render()[0].tobytes() == frames[0].tobytes()
+        assert h.report()["clears"] == 1
+        h.set("output", 0)
+        passes(h, frames, "no matte yet")
+
+
+def test_why_a_button_failed_replaces_what_a_render_said(host: Starter) -> None:
+    """'Press a Track button' is no longer true once it was pressed."""
+    with host() as h:
+        passes(h, prepared(h), "press a Track button")
+        h.set("sign1", 1)
+        h.ask("press", param="trackBoth", time=0)
+        assert "was not found; install it" in h.report()["message"]
+        passes_on = h.report()["messages"]
+        h.render()
+        assert h.report()["messages"] == passes_on
+        assert "was not found; install it" in h.report()["message"]
+
+
 def test_stale_is_shown_with_a_message(host: Starter, runtime: Path) -> None:
     with FakeEngine(runtime) as engine, host() as h:
         engine.reply["stale"] = True

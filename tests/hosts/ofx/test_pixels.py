@@ -280,6 +280,41 @@ def test_clip_preferences_and_identity(ready: tuple[Host, FakeEngine]) -> None:
     ]
 
 
+def test_preferences_follow_the_output(ready: tuple[Host, FakeEngine]) -> None:
+    """The host asks again when the output changes; where it may, an RGB source gets an alpha."""
+    h, _ = ready
+    general = "OfxImageEffectContextGeneral"
+    told = h.load(context=general)
+    assert told["slave"] == "output"
+    other = h.ask("create", context=general)["id"]
+    try:
+        found = {}
+        for which in (0, other):
+            for output in range(5):
+                h.ask("set", id=which, param="output", value=output)
+                found[which, output] = h.ask("prefs", id=which)["comps"]
+        assert {k for k, v in found.items() if v} == {(other, model.ALPHA), (other, model.CUTOUT)}
+        assert {v for v in found.values() if v} == {"OfxImageComponentRGBA"}
+    finally:
+        h.ask("destroy", id=other)
+
+
+def test_an_alpha_beside_an_rgb_source(ready: tuple[Host, FakeEngine]) -> None:
+    """As in Natron: the clip is RGB and the output, by the preferences, RGBA."""
+    h, engine = ready
+    source = pixels("Float", (9, 11), 3)
+    h.source(source[None], alpha=OPAQUE)
+    h.output("Float", "RGBA", 11, 9)
+    out, _ = h.render()
+    assert out[..., :3].tobytes() == source.tobytes()
+    assert out[..., 3].tobytes() == matte(0, 11, 9).tobytes()
+    assert h.report()["messages"] == 0
+    engine.reply["state"] = "miss"
+    out, _ = h.render()
+    assert out[..., :3].tobytes() == source.tobytes()
+    assert (out[..., 3] == 1).all()
+
+
 def test_choices_by_number_in_kdenlive(host: Starter) -> None:
     """Kdenlive sets a choice's number as text, where MLT looks for the label."""
     with host(name="MLT") as h:

@@ -155,7 +155,10 @@ def test_overlay(host: Starter) -> None:
     with host() as h:
         h.source(clip())
         assert h.ask("pen", action="OfxActionDescribe")["status"] == 0
-        assert h.ask("pen", action="OfxActionCreateInstance")["status"] == 0
+        made = h.ask("pen", action="OfxActionCreateInstance")
+        assert made["status"] == 0
+        handles = {f"{kind}{i}" for kind in ("point", "sign") for i in range(1, 7)}
+        assert set(made["slaves"]) == handles | {"prompts", "frameOffset"}  # drawn anew when they change
         assert h.ask("pen", action="OfxInteractActionDraw", time=0)["draws"] == 0
         point(h, 1, 25, 10)
         point(h, 2, 40, 10, sign=2)
