@@ -53,7 +53,8 @@ OfxStatus action_clip_preferences(Instance *instance, OfxPropertySetHandle out) 
   static const char *const kinds[OUTPUT_COUNT] = {kOfxImageUnPreMultiplied, kOfxImageOpaque, kOfxImagePreMultiplied,
                                                   NULL, NULL};
   const int output = param_choice(instance->params, P_OUTPUT, 0, OUTPUT_COUNT);
-  const char *kind = kinds[output], *context = prop_string(effect_props(instance->effect), kOfxImageEffectPropContext, 0);
+  const char *kind = kinds[output];
+  const char *context = prop_string(effect_props(instance->effect), kOfxImageEffectPropContext, 0);
   if (!kind) return kOfxStatReplyDefault;
   /* A filter's output has the components of its source, and may not change them. */
   if (output != OUTPUT_RGB && strcmp(context, kOfxImageEffectContextGeneral) == 0)
