@@ -247,6 +247,6 @@ def test_a_picture_that_changes_its_size(host: Starter, runtime: Path) -> None:
         h.source(clip(6), shorter_from=3)
         point(h, 1, 25, 10)
         press(h, "trackBoth", time=0)
-        assert h.text("status").startswith("Frame 3 has 50x19 pixels and frame 0 50x20: put the effect before")
+        assert h.text("status").startswith("Frame 3 has 50x19 pixels and frame 0 50x20: put the")
         assert sorted(engine.frames) == [0, 1, 2]
         assert not engine.heard(wire.TRACK)

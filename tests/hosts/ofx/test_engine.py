@@ -196,9 +196,10 @@ def test_a_host_without_buttons(
     shot = Path(capfd.readouterr().out.strip())
     want = by_cli(movie, shot, [(0, 0.35, 0.5)])
     cli("ofx", "shot", movie, "--number", 7)
-    numbered = Path(capfd.readouterr().out.strip())
-    assert numbered != shot
-    by_cli(movie, numbered, [(0, 0.35, 0.5)])
+    assert Path(capfd.readouterr().out.strip()) == shot
+    other = write_movie(tmp_path / "other.mov", plates[::-1])
+    cli("ofx", "shot", other)
+    backward = by_cli(other, Path(capfd.readouterr().out.strip()), [(0, 0.4, 0.5)])
     words = [world["TRACKMATTE_PYTHON"], "-m", "trackmatte", "serve", "--idle", "60"]
     engine = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -223,6 +224,10 @@ def test_a_host_without_buttons(
             h.set("mediaPath", "")
             assert h.render(1)[0].tobytes() != want[1].tobytes()
             h.set("clipNumber", 7)  # as in Kdenlive, which shows no text
+            same(rendered(h, range(COUNT)), want)
+            cli("ofx", "shot", other, "--number", 7, "--overwrite")  # seen at once, and back again
+            same(rendered(h, range(COUNT)), backward)
+            cli("ofx", "shot", movie, "--number", 7, "--overwrite")
             same(rendered(h, range(COUNT)), want)
     finally:
         engine.terminate()
