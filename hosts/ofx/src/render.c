@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef RENDER_MOST
 #define RENDER_MOST 2000 /* ms for everything the engine is asked for one frame */
+#endif
 
 static int aborted(void *effect) { return effect_aborted(effect); }
 
