@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -248,6 +249,14 @@ def test_prompts_and_cancel(host: Starter, world: dict[str, str], plates: np.nda
         assert out.tobytes() == rgba[0].tobytes()
         assert press(h, "matte").startswith("Matted")  # it was started again and knew the tracked frames
         h.set("output", 1)
+        out, _ = h.render(0)
+        assert 0 < (out[..., 0] > 128).mean() < 0.5
+        shutil.rmtree(world["TRACKMATTE_CACHE"])
+        out, _ = h.render(0)
+        assert out.tobytes() == rgba[0].tobytes()
+        assert h.report()["message"].startswith("OfxMessageWarning: ")
+        assert press(h, "trackBoth").startswith("Tracked")
+        assert press(h, "matte").startswith("Matted")
         out, _ = h.render(0)
         assert 0 < (out[..., 0] > 128).mean() < 0.5
 

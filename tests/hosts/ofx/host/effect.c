@@ -125,6 +125,7 @@ static OfxStatus region(OfxImageClipHandle clip, OfxTime time, OfxRectD *r) {
     *r = (OfxRectD){l->rx, l->ry, l->rx + l->rw, l->ry + l->rh};
   else
     *r = (OfxRectD){l->x1, l->y1, l->x1 + l->w, l->y1 + l->h};
+  r->x1 *= clip->effect->aspect, r->x2 *= clip->effect->aspect;
   return kOfxStatOK;
 }
 

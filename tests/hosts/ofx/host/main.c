@@ -140,6 +140,7 @@ static void do_source(void) {
   e->frame_count = (int)number("frames", 1);
   e->first = (int)number("first", 0);
   e->connected = (int)number("connected", 1);
+  e->aspect = number("aspect", 1);
   e->shorter_from = (int)number("shorter_from", 0);
   size_t size = (size_t)(e->source.w * e->source.h * e->source.size * e->source.count) * (size_t)e->frame_count;
   free(e->frames);
