@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GREET_MOST   5000 /* ms; an engine at work may be late to greet */
+#define GREET_MOST   5000  /* ms; an engine at work may be late to greet */
 #define START_MOST   60000 /* ms; the first start on a machine reads much from a cold disk */
 #define LEAVING_MOST 3000  /* ms */
 #define CHILDREN     8

@@ -93,8 +93,7 @@ static void do_load(void) {
   printf("], \"depths\": [");
   for (int i = 0; i < 4; i++)
     printf("%s\"%s\"", i ? ", " : "", props_string(&descriptor->props, kOfxImageEffectPropSupportedPixelDepths, i, ""));
-  printf("], \"slave\": \"%s\"",
-         props_string(&descriptor->props, kOfxImageEffectPropClipPreferencesSlaveParam, 0, ""));
+  printf("], \"slave\": \"%s\"", props_string(&descriptor->props, kOfxImageEffectPropClipPreferencesSlaveParam, 0, ""));
   printf(", \"tiles\": %d, \"temporal\": %d, \"safety\": \"%s\", \"overlay\": %d}\n",
          (int)props_number(&descriptor->props, kOfxImageEffectPropSupportsTiles, 0, 1),
          (int)props_number(&descriptor->props, kOfxImageEffectPropTemporalClipAccess, 0, 0),
