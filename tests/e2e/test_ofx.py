@@ -87,11 +87,11 @@ def test_click_track_and_matte_give_the_pixels_of_the_command_line(
 
 
 def test_requests_keep_an_engine_and_their_absence_ends_it(tmp_path: Path, sock: Path, session: str) -> None:
-    with started(tmp_path, "--idle", "3"):
+    with started(tmp_path, "--idle", "5"):
         process = engine._children[-1]
         with Plugin(sock) as plugin:
             plugin.open(session)
-            for _ in range(18):
+            for _ in range(28):
                 time.sleep(0.2)
                 plugin.status(session)
             assert process.poll() is None

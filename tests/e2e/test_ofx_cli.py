@@ -10,6 +10,7 @@ import pytest
 
 from tests import disc
 from trackmatte.cli import main, ofx
+from trackmatte.server.ofx.naming import session_of
 
 PLIST = "<string>org.trackmatte.Trackmatte</string>"
 
@@ -117,19 +118,20 @@ def test_the_shot_of_a_clip(
     disc.write_movie(tmp_path / "a.mp4", 2, (32, 32))
     assert run("shot", "a.mp4") == 0
     path = Path(capsys.readouterr().out.strip())
-    assert (
-        path
-        == tmp_path / "cache" / "ofx" / str(ofx.session_of(str(tmp_path / "a.mp4"))) / "session.shot.json"
-    )
+    assert path == tmp_path / "cache" / "ofx" / str(session_of(str(tmp_path / "a.mp4"))) / "session.shot.json"
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert run("shot", disc.write_frames(tmp_path / "plates", 2, (32, 32))) == 0
     assert run("shot", "b.mp4") == 3
-    assert ofx.session_of("/clips/a.mov") != ofx.session_of("/clips/b.mov")
+    assert session_of("/clips/a.mov") != session_of("/clips/b.mov")
     capsys.readouterr()
     assert run("shot", "a.mp4", "--number", 7) == 0
-    numbered = Path(capsys.readouterr().out.strip())
-    assert numbered.parent.name == str(ofx.session_of("clip:7"))
+    assert Path(capsys.readouterr().out.strip()) == path  # by its number it has the same shot
     assert run("shot", tmp_path / "a.mp4", "--number", 7) == 0
     assert run("shot", tmp_path / "plates", "--number", 7) == 6
     assert f"{tmp_path / 'a.mp4'} has the number 7; choose another" in capsys.readouterr().err
     assert run("shot", "a.mp4", "--number", 0) == 2
+    assert run("shot", "a.mp4", "--overwrite") == 2
+    assert (tmp_path / "cache/ofx/clips/7").read_text() == str(tmp_path / "a.mp4")
+    assert run("shot", tmp_path / "plates", "--number", 7, "--overwrite") == 0
+    assert (tmp_path / "cache/ofx/clips/7").read_text() == str(tmp_path / "plates")
+    assert run("shot", "a.mp4", "--number", 7) == 6  # it is the other's now

@@ -9,7 +9,6 @@ import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
@@ -69,52 +68,48 @@ def shot(
             help="Clip number in the plug-in, for hosts that have no field for its Media path.",
         ),
     ] = None,
+    overwrite: Annotated[
+        bool, Parameter(name="--overwrite", negative="", help="Take the number from the clip that has it.")
+    ] = False,
     talk: Talk = Talk(),  # noqa: B008
 ) -> None:
     """Print the shot file that the plug-in uses for a clip that its Media path, or its Clip number, names.
 
     A host whose effects have no buttons cannot track; the web page and every other command can, on this file.
     """
+    from trackmatte.server.ofx.naming import session_of
     from trackmatte.server.ofx.session import SHOT_FILE
     from trackmatte.server.ofx.sessions import sessions_folder
 
+    if overwrite and number is None:
+        raise UsageError("--overwrite takes a number from another clip; name it with --number")
     path = os.path.abspath(clip)  # noqa: PTH100 (links stay as they are: the plug-in does not follow them)
     open_clip(path).close()
-    folder = sessions_folder() / str(session_of(path if number is None else f"clip:{number}"))
+    folder = sessions_folder() / str(session_of(path))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as e:
         raise OutputError(f"cannot make {folder}: {e.strerror or e}; choose another TRACKMATTE_CACHE") from e
     if number is not None:
-        _number(sessions_folder(), path, number)
+        _number(sessions_folder(), path, number, overwrite=overwrite)
     report = talk.report()
     report.event("session", path=str(folder / SHOT_FILE))
     if not report.json:
         print(folder / SHOT_FILE)
 
 
-def _number(sessions: Path, path: str, number: int) -> None:
-    """Give a clip its number, if no other clip has it."""
-    from trackmatte.server.ofx.session import number_file
+def _number(sessions: Path, path: str, number: int, *, overwrite: bool) -> None:
+    """Give a clip its number, if no other clip has it or that one may lose it."""
+    from trackmatte.server.ofx.naming import number_file
 
     file, said = number_file(sessions, number), os.fsencode(path)
-    if file.exists() and file.read_bytes() != said:
-        raise OutputError(f"{os.fsdecode(file.read_bytes())} has the number {number}; choose another")
+    if not overwrite and file.exists() and file.read_bytes() != said:
+        raise OutputError(
+            f"{os.fsdecode(file.read_bytes())} has the number {number}; choose another, or take it from that "
+            "clip with --overwrite"
+        )
     file.parent.mkdir(mode=0o700, exist_ok=True)
     write_bytes(file, said)
-
-
-def session_of(path: str) -> UUID:
-    """Return the plug-in's session for a media path: the same for the same path, on every machine.
-
-    Two FNV-1a hashes of 64 bits (Fowler, Noll and Vo) of the path's bytes, as a UUID of version 8.
-    """
-    words = [0xCBF29CE484222325, 0x9AE16A3B2F90404F]
-    for byte in os.fsencode(path):
-        words = [(w ^ byte) * 0x100000001B3 % 2**64 for w in words]
-    raw = bytearray(b"".join(w.to_bytes(8, "little") for w in words))
-    raw[6], raw[8] = raw[6] & 0x0F | 0x80, raw[8] & 0x3F | 0x80
-    return UUID(bytes=bytes(raw))
 
 
 def system_folder() -> Path:

@@ -85,7 +85,7 @@ static void define_prompts(OfxParamSetHandle set) {
                                     "Drag it onto the subject, or onto what is not the subject.");
     prop_set_string(p, kOfxParamPropDoubleType, 0, kOfxParamDoubleTypeXYAbsolute);
     prop_set_string(p, kOfxParamPropDefaultCoordinateSystem, 0, kOfxParamCoordinatesNormalised);
-    prop_set_double(p, kOfxParamPropDefault, 0, 0.5);
+    prop_set_double(p, kOfxParamPropDefault, 0, (i + 1.0) / (HANDLES + 1)); /* in a row: each can be taken hold of */
     prop_set_double(p, kOfxParamPropDefault, 1, 0.5);
     prop_set_int(p, kOfxParamPropUseHostOverlayHandle, 0, 1);
     still(p, 0);

@@ -24,6 +24,7 @@ OfxStatus action_describe(OfxImageEffectHandle effect) {
   prop_set_int(p, kOfxImageEffectInstancePropSequentialRender, 0, 0);
   prop_set_int(p, kOfxImageEffectPropSupportsMultipleClipDepths, 0, 0);
   prop_set_int(p, kOfxImageEffectPropSupportsMultipleClipPARs, 0, 0);
+  prop_set_string(p, kOfxImageEffectPropClipPreferencesSlaveParam, 0, P_OUTPUT);
   prop_set_string(p, kOfxImageEffectPluginRenderThreadSafety, 0, kOfxImageEffectRenderInstanceSafe);
   if (host()->draw) prop_set_pointer(p, kOfxImageEffectPluginPropOverlayInteractV2, (void *)(uintptr_t)overlay_entry);
   return kOfxStatOK;
@@ -51,8 +52,13 @@ OfxStatus action_describe_in_context(OfxImageEffectHandle effect, OfxPropertySet
 OfxStatus action_clip_preferences(Instance *instance, OfxPropertySetHandle out) {
   static const char *const kinds[OUTPUT_COUNT] = {kOfxImageUnPreMultiplied, kOfxImageOpaque, kOfxImagePreMultiplied,
                                                   NULL, NULL};
-  const char *kind = kinds[param_choice(instance->params, P_OUTPUT, 0, OUTPUT_COUNT)];
+  const int output = param_choice(instance->params, P_OUTPUT, 0, OUTPUT_COUNT);
+  const char *kind = kinds[output];
+  const char *context = prop_string(effect_props(instance->effect), kOfxImageEffectPropContext, 0);
   if (!kind) return kOfxStatReplyDefault;
+  /* A filter's output has the components of its source, and may not change them. */
+  if (output != OUTPUT_RGB && strcmp(context, kOfxImageEffectContextGeneral) == 0)
+    prop_set_string(out, "OfxImageClipPropComponents_" kOfxImageEffectOutputClipName, 0, kOfxImageComponentRGBA);
   prop_set_string(out, kOfxImageEffectPropPreMultiplication, 0, kind);
   return kOfxStatOK;
 }
@@ -60,6 +66,7 @@ OfxStatus action_clip_preferences(Instance *instance, OfxPropertySetHandle out) 
 OfxStatus action_is_identity(Instance *instance, OfxPropertySetHandle in, OfxPropertySetHandle out) {
   OfxTime time = prop_double(in, kOfxPropTime, 0, 0);
   if (param_choice(instance->params, P_OUTPUT, time, OUTPUT_COUNT) != OUTPUT_SOURCE) return kOfxStatReplyDefault;
+  instance_tell(instance, TROUBLE_NONE, NULL); /* there is no render that would take a message back */
   prop_set_string(out, kOfxPropName, 0, kOfxImageEffectSimpleSourceClipName);
   prop_set_double(out, kOfxPropTime, 0, time);
   return kOfxStatOK;

@@ -92,4 +92,10 @@ void instance_tell(Instance *instance, Trouble trouble, const char *more) {
   }
 }
 
+void instance_forget(Instance *instance) {
+  sys_lock(&instance->lock);
+  instance->told = -1;
+  sys_unlock(&instance->lock);
+}
+
 void instance_status(Instance *instance, const char *text) { param_set_string(instance->params, P_STATUS, text); }

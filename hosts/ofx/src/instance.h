@@ -48,6 +48,7 @@ Trouble trouble_of(ClientState); /* TROUBLE_NONE for CLIENT_OK alone */
 const char *trouble_text(Trouble);
 void instance_tell(Instance *, Trouble,
                    const char *more);               /* `more` instead of the usual text, unless it is "" or NULL */
+void instance_forget(Instance *);                   /* what comes next is told, even if it is the same */
 void instance_status(Instance *, const char *text); /* only where parameters may be set */
 
 /* Tell the engine of the instance's session; known sessions are not told again unless something changed or `anew`. */

@@ -95,6 +95,13 @@ static OfxStatus create(OfxPropertySetHandle own) {
   Overlay *overlay = calloc(1, sizeof *overlay);
   if (!overlay) return kOfxStatErrMemory;
   prop_set_pointer(own, kOfxPropInstanceData, overlay);
+  /* The host draws it anew when one of these changes. */
+  prop_set_string(own, kOfxInteractPropSlaveToParam, 0, P_PROMPTS);
+  prop_set_string(own, kOfxInteractPropSlaveToParam, 1, P_OFFSET);
+  for (int i = 0; i < HANDLES; i++) {
+    prop_set_string(own, kOfxInteractPropSlaveToParam, 2 + 2 * i, handle_names[i]);
+    prop_set_string(own, kOfxInteractPropSlaveToParam, 3 + 2 * i, sign_names[i]);
+  }
   return kOfxStatOK;
 }
 

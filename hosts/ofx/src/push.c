@@ -33,8 +33,19 @@ static void frame_text(Text *json, const Settings *settings, int64_t key, const 
               p->components == 4 && p->alpha == ALPHA_PREMULTIPLIED ? "true" : "false");
 }
 
+/* The engine would begin its sequence anew with a frame of another size. */
+static int is_alike(PushFirst *first, const Picture *p, int64_t key, char *more, size_t size) {
+  const int w = p->whole.x2 - p->whole.x1, h = p->whole.y2 - p->whole.y1;
+  if (!first->w) *first = (PushFirst){w, h, key};
+  if (first->w == w && first->h == h) return 1;
+  snprintf(more, size,
+           "Frame %lld has %dx%d pixels and frame %lld %dx%d: put the effect before what changes the picture's size.",
+           (long long)key, w, h, (long long)first->key, first->w, first->h);
+  return 0;
+}
+
 ClientState push_frame(Instance *instance, Client *client, const Settings *settings, OfxTime time, int64_t key,
-                       char *more, size_t size, const SysWait *wait) {
+                       PushFirst *first, char *more, size_t size, const SysWait *wait) {
   OfxPropertySetHandle image = NULL;
   Picture picture;
   char hash[17];
@@ -49,7 +60,7 @@ ClientState push_frame(Instance *instance, Client *client, const Settings *setti
   if (!bytes) {
     snprintf(more, size, "The host's picture of frame %lld cannot be used: it is not whole, or too large.",
              (long long)key);
-  } else {
+  } else if (is_alike(first, &picture, key, more, size)) {
     state = client_share(client, bytes, wait);
     if (state == CLIENT_OK) {
       lay_out(&picture, client->slots.base);

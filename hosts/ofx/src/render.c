@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef RENDER_MOST
 #define RENDER_MOST 2000 /* ms for everything the engine is asked for one frame */
+#endif
 
 static int aborted(void *effect) { return effect_aborted(effect); }
 
@@ -146,6 +148,8 @@ OfxStatus action_render(Instance *instance, OfxPropertySetHandle in) {
     if (settings.output != OUTPUT_SOURCE)
       show(instance, &settings, frame_key(in, time, settings.offset), &source, &output, window,
            scale > 0 && scale <= 16 ? scale : 1);
+    else
+      instance_tell(instance, TROUBLE_NONE, NULL);
     host()->effects->clipReleaseImage(from);
   }
   host()->effects->clipReleaseImage(to);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GREET_MOST   5000  /* ms; an engine at work may be late to greet */
 #define START_MOST   60000 /* ms; the first start on a machine reads much from a cold disk */
 #define LEAVING_MOST 3000  /* ms */
 #define CHILDREN     8
@@ -134,7 +135,7 @@ ClientState start_engine(Instance *instance, Client **client, char *more, size_t
   look_after((SysChild){0});
   *more = 0;
   for (;;) {
-    SysWait wait = sys_wait(CLIENT_CONNECT + 1000);
+    SysWait wait = sys_wait(GREET_MOST);
     state = client_take(client, host()->name, 1, &wait);
     if (state != CLIENT_BROKEN || sys_now() >= end) break;
     sys_sleep(SYS_SLICE);

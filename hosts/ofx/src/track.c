@@ -22,6 +22,7 @@ typedef struct Run {
   double share;        /* of the whole work that is done */
   int64_t ask_at;      /* when the host is asked again whether to go on */
   int off;             /* it said no */
+  int begun;           /* the engine was asked for the pass: some frames may be made */
   int64_t first, last; /* keys of the clip */
   int64_t from, to;    /* keys of this pass */
   int64_t prompted, prompted_last;
@@ -88,12 +89,13 @@ static ClientState choose_range(Run *run) {
 static ClientState push_all(Run *run) {
   if (uses_media(&run->settings) || run->pass == PASS_MATTE) return CLIENT_OK;
   const double frames = (double)(run->to - run->from + 1);
+  PushFirst first = {0};
   for (int64_t key = run->from; key <= run->to; key++) {
     SysWait wait = run_wait(run, ANSWER_MOST);
     run->share = .05 + .35 * (double)(key - run->from) / frames;
     run->ask_at = 0;
     if (called_off(run)) return CLIENT_QUIT;
-    ClientState state = push_frame(run->instance, run->client, &run->settings, (OfxTime)(key - run->shift), key,
+    ClientState state = push_frame(run->instance, run->client, &run->settings, (OfxTime)(key - run->shift), key, &first,
                                    run->more, sizeof run->more, &wait);
     if (state != CLIENT_OK) return engine_says(run, state);
   }
@@ -159,7 +161,8 @@ static ClientState pass_over(Run *run) {
   ClientState state =
       client_say(run->client, run->pass == PASS_MATTE ? WIRE_REFINE : WIRE_TRACK, &json, SYS_NO_HANDLE, &wait);
   text_free(&json);
-  return state == CLIENT_OK ? hear_all(run) : state;
+  run->begun = state == CLIENT_OK;
+  return run->begun ? hear_all(run) : state;
 }
 
 /* What DONE says, for the status line. */
@@ -222,8 +225,10 @@ static void report(Run *run, ClientState state) {
                      : run->more[0]       ? run->more
                                           : trouble_text(trouble_of(state));
   instance_status(instance, text);
+  /* Why the user's own request failed says more than what a render said before. */
+  if (state != CLIENT_OK && state != CLIENT_QUIT) instance_forget(instance);
   instance_tell(instance, trouble_of(state), state == CLIENT_OK ? NULL : text);
-  if (state == CLIENT_OK || state == CLIENT_QUIT) /* the host renders again */
+  if (state == CLIENT_OK || state == CLIENT_QUIT || run->begun) /* the host renders again */
     param_set_int(instance->params, P_REFRESH, (param_int(instance->params, P_REFRESH, run->time, 0) + 1) % 1000000);
 }
 

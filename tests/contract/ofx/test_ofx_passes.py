@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
+import termios
 import threading
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,66 +21,84 @@ from trackmatte.server.ofx import mattes
 from trackmatte_client.protocol import messages as m
 
 
-def slow(session: str, plugin: Plugin, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begin to track at a quarter of a second a frame."""
+@pytest.fixture
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that holds the tracker before the ninth frame, as long as it is there."""
+    file = tmp_path / "held"
+    monkeypatch.setenv("FAKE_HELD", str(file))
+    return file
+
+
+def begin(session: str, plugin: Plugin, held: Path) -> None:
+    """Begin to track twenty frames, of which eight are done before the tracker waits."""
     plugin.open(session)
     plugin.prompts(session, boxes=[box(1001)])
     push(plugin, session, range(1001, 1021))
-    monkeypatch.setenv("FAKE_SLEEP", "0.25")
+    held.write_text("8")
     plugin.send(w.TRACK, {"session": session, "from": 1001, "to": 1020, "dir": "forward"})
     assert plugin.answer()[0] == w.PROGRESS
 
 
+def unread(plugin: Plugin) -> int:
+    """Return how much of what a plugin sent lies unread at the engine's end."""
+    return int.from_bytes(fcntl.ioctl(plugin.sock, termios.TIOCOUTQ, bytes(4)), "little")
+
+
+def ended(bridge: Bridged, held: Path) -> None:
+    """Wait until the job is cancelled, let the tracker go on, and wait until it has ended."""
+    job = bridge.engine.jobs.all()[-1]
+    wait_for(lambda: job._stop)
+    held.unlink()
+    wait_for(lambda: not bridge.engine.jobs.active())
+    assert job.status == "cancelled"
+
+
 def test_cancel_ends_a_pass_and_keeps_what_is_finished(
-    bridge: Bridged, plugin: Plugin, session: str, monkeypatch: pytest.MonkeyPatch
+    bridge: Bridged, plugin: Plugin, session: str, held: Path
 ) -> None:
-    slow(session, plugin, monkeypatch)
+    begin(session, plugin, held)
     with bridge.plugin() as other:
         assert other.matte(session, 1019, SIZE)[0]["state"] == "busy"
         assert 0 < wait_for(lambda: other.status(session)["tracked"]) < 20
         plugin.cancel()
+        ended(bridge, held)
         seen: list[dict[str, object]] = []
         with pytest.raises(WireError) as e:
             plugin.finish(seen.append)
         assert e.value.code == "cancelled"
         assert len(seen) < 10
-        wait_for(lambda: not bridge.engine.jobs.active())
         kept = other.status(session)["tracked"]
         assert 0 < kept < 20
         assert other.matte(session, 1019, SIZE)[0]["state"] == "miss"
     plugin.cancel()  # too late: nothing is answered
     assert plugin.status(session)["tracked"] == kept
-    monkeypatch.setenv("FAKE_SLEEP", "0")
     assert plugin.run(w.TRACK, session, 1001, 1020)["frames"] == 20
 
 
 def test_the_job_of_a_plugin_that_dies_is_cancelled(
-    bridge: Bridged, plugin: Plugin, session: str, monkeypatch: pytest.MonkeyPatch
+    bridge: Bridged, plugin: Plugin, session: str, held: Path
 ) -> None:
-    slow(session, plugin, monkeypatch)
+    begin(session, plugin, held)
     plugin.close()
-    wait_for(lambda: not bridge.engine.jobs.active())
-    assert bridge.engine.jobs.all()[-1].status == "cancelled"
-    monkeypatch.setenv("FAKE_SLEEP", "0")
+    ended(bridge, held)
     with bridge.plugin() as other:
         assert 0 < other.status(session)["tracked"] < 20
 
 
 def test_anything_but_cancel_during_a_pass_ends_it_and_the_connection(
-    bridge: Bridged, plugin: Plugin, session: str, monkeypatch: pytest.MonkeyPatch
+    bridge: Bridged, plugin: Plugin, session: str, held: Path
 ) -> None:
-    slow(session, plugin, monkeypatch)
+    begin(session, plugin, held)
     plugin.send(w.STATUS, {"session": session})
     assert w.rest(plugin.sock)[-1][2]["code"] == "malformed"
-    wait_for(lambda: not bridge.engine.jobs.active())
+    ended(bridge, held)
 
 
-def test_a_cancel_for_another_request_is_passed_over(
-    plugin: Plugin, session: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slow(session, plugin, monkeypatch)
+def test_a_cancel_for_another_request_is_passed_over(plugin: Plugin, session: str, held: Path) -> None:
+    begin(session, plugin, held)
     plugin.sock.sendall(w.pack(w.CANCEL, plugin.req - 1, {}))
-    monkeypatch.setenv("FAKE_SLEEP", "0")
+    wait_for(lambda: not unread(plugin))
+    held.unlink()
     assert plugin.finish()["frames"] == 20
 
 

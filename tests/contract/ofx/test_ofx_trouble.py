@@ -20,6 +20,7 @@ from trackmatte.prompt import Box, Prompt
 from trackmatte.server import shots
 from trackmatte.server.images import Images
 from trackmatte.server.ofx import sessions
+from trackmatte.server.ofx.naming import number_file, session_of
 from trackmatte.shot import Shot
 from trackmatte_client.protocol import messages as m
 
@@ -337,3 +338,28 @@ def test_the_shot_is_one_with_the_page_and_the_command_line(
 def test_a_number_that_no_clip_has_is_refused(plugin: Plugin, session: str, path: str) -> None:
     with pytest.raises(w.WireError, match=r"--number 7" if path == "clip:7" else "absolute path"):
         plugin.open(session, "media", path=path)
+
+
+def test_a_number_that_changes_hands(bridge: Bridged, plugin: Plugin, tmp_path: Path) -> None:
+    """A numbered clip has the session of its path; a plugin hears when the number is another clip's."""
+    one, two = (str(disc.write_movie(tmp_path / f"{n}.mp4", n)) for n in (2, 3))
+    by_number, by_path = str(session_of("clip:7")), str(session_of(one))
+    file = number_file(bridge.cache / "ofx", 7)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(one)
+    assert plugin.open(by_number, "media", path="clip:7")["last"] == 1
+    assert not bridge.shot(by_number).parent.exists()
+    plugin.prompts(by_number, boxes=[box(0)])
+    made = bridge.shot(by_path).stat().st_ino
+    assert plugin.open(by_path, "media", path=one)["state"] == "prompted"
+    assert plugin.open(by_number, "media", path="clip:7")["state"] == "prompted"
+    assert bridge.shot(by_path).stat().st_ino == made  # nothing changed, so the shot was not made again
+    file.write_text(two)
+    with pytest.raises(WireError, match="another clip's now") as refused:
+        plugin.status(by_number)
+    assert refused.value.code == "not_found"
+    assert plugin.status(by_path)["last"] == 1
+    assert plugin.open(by_number, "media", path="clip:7")["last"] == 2
+    file.unlink()
+    with pytest.raises(WireError, match="no clip has the number 7"):
+        plugin.status(by_number)

@@ -166,20 +166,22 @@ def test_where_no_memory_can_be_sealed_pixels_do_not_cross(
 
 
 def test_half_a_message_and_no_message_end_in_time(bridge: Bridged, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "REST", 0.2)
-    monkeypatch.setattr(connection, "GREETING", 0.2)
-    with bridge.plugin(0, hello=False) as silent, bridge.plugin(0) as half, bridge.plugin(0) as idle:
-        assert w.rest(silent.sock) == []
+    with bridge.plugin(0) as half, bridge.plugin(0) as idle, monkeypatch.context() as short:
+        short.setattr(wire, "REST", 0.2)
+        short.setattr(connection, "GREETING", 0.2)
+        with bridge.plugin(0, hello=False) as silent:
+            assert w.rest(silent.sock) == []
         half.sock.sendall(w.pack(w.STATUS, 1, {"session": SESSION})[:20])
         assert w.rest(half.sock) == []
         time.sleep(0.3)
+        short.undo()
         assert idle.status(SESSION)["matted"] == 3
 
 
 def test_a_plugin_that_takes_no_answers_is_left(bridge: Bridged, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "REST", 0.2)
     with bridge.plugin(0) as deaf:
-        deaf.sock.settimeout(5)
+        deaf.sock.settimeout(60)
         ask = w.pack(w.STATUS, 1, {"session": SESSION})
         with pytest.raises(OSError, match=r"Broken pipe|reset"):
             deaf.sock.sendall(ask * 100_000)

@@ -35,6 +35,12 @@ def exported(binary: Path) -> list[str]:
     return sorted(by_nm)
 
 
+@pytest.fixture(scope="module")
+def built(shared: Path) -> Built:
+    """The plug-in as it is delivered."""
+    return build(shared, patient=False)
+
+
 def test_nothing_is_exported_but_the_entry_points(built: Built) -> None:
     assert exported(built.plugin) == ENTRIES
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -196,9 +197,10 @@ def test_a_host_without_buttons(
     shot = Path(capfd.readouterr().out.strip())
     want = by_cli(movie, shot, [(0, 0.35, 0.5)])
     cli("ofx", "shot", movie, "--number", 7)
-    numbered = Path(capfd.readouterr().out.strip())
-    assert numbered != shot
-    by_cli(movie, numbered, [(0, 0.35, 0.5)])
+    assert Path(capfd.readouterr().out.strip()) == shot
+    other = write_movie(tmp_path / "other.mov", plates[::-1])
+    cli("ofx", "shot", other)
+    backward = by_cli(other, Path(capfd.readouterr().out.strip()), [(0, 0.4, 0.5)])
     words = [world["TRACKMATTE_PYTHON"], "-m", "trackmatte", "serve", "--idle", "60"]
     engine = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -224,6 +226,10 @@ def test_a_host_without_buttons(
             assert h.render(1)[0].tobytes() != want[1].tobytes()
             h.set("clipNumber", 7)  # as in Kdenlive, which shows no text
             same(rendered(h, range(COUNT)), want)
+            cli("ofx", "shot", other, "--number", 7, "--overwrite")  # seen at once, and back again
+            same(rendered(h, range(COUNT)), backward)
+            cli("ofx", "shot", movie, "--number", 7, "--overwrite")
+            same(rendered(h, range(COUNT)), want)
     finally:
         engine.terminate()
         engine.wait()
@@ -243,6 +249,14 @@ def test_prompts_and_cancel(host: Starter, world: dict[str, str], plates: np.nda
         assert out.tobytes() == rgba[0].tobytes()
         assert press(h, "matte").startswith("Matted")  # it was started again and knew the tracked frames
         h.set("output", 1)
+        out, _ = h.render(0)
+        assert 0 < (out[..., 0] > 128).mean() < 0.5
+        shutil.rmtree(world["TRACKMATTE_CACHE"])
+        out, _ = h.render(0)
+        assert out.tobytes() == rgba[0].tobytes()
+        assert h.report()["message"].startswith("OfxMessageWarning: ")
+        assert press(h, "trackBoth").startswith("Tracked")
+        assert press(h, "matte").startswith("Matted")
         out, _ = h.render(0)
         assert 0 < (out[..., 0] > 128).mean() < 0.5
 
@@ -314,7 +328,7 @@ def test_another_program_was_quicker(
         h.source(np.concatenate([plates, plates[..., :1]], 3))
         click(h, 0)
         h.ask("begin", param="trackBoth", time=0)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not (runtime / "started").exists():
             assert time.monotonic() < end
             time.sleep(0.01)
@@ -322,6 +336,7 @@ def test_another_program_was_quicker(
         with FakeEngine(runtime):
             h.ask("join")
             assert h.text("status").startswith("Tracked")
+        end = time.monotonic() + 60
         while not (runtime / "ended").exists():
             assert time.monotonic() < end
             time.sleep(0.01)

@@ -7,8 +7,10 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,19 @@ import numpy as np
 import pytest
 
 from tests.hosts.ofx import wire
-from tests.hosts.ofx.driver import Host
+from tests.hosts.ofx.driver import Host, build, hosting
 from tests.hosts.ofx.wire import FakeEngine, Line, pack
 
 Starter = Callable[..., AbstractContextManager[Host]]
 SESSION = "01234567-89ab-4cde-8f01-23456789abcd"
 SLACK = 1.5
 """Seconds that a loaded machine may add to the limits of 250 ms and 2 s; a hang is far longer."""
+
+
+@pytest.fixture
+def shipped(shared: Path, tmp_path: Path, runtime: Path) -> Starter:
+    """Start hosts whose plug-in waits for the engine no longer than it does at a user's."""
+    return partial(hosting, build(shared, patient=False), tmp_path, runtime)
 
 
 def clip(count: int = 1, size: tuple[int, int] = (24, 40)) -> np.ndarray:
@@ -117,25 +125,28 @@ def test_a_server_process_of_another_user(host: Starter, runtime: Path) -> None:
                 process.kill()
 
 
-def test_it_hangs_before_it_answers_hello(host: Starter, runtime: Path) -> None:
-    with FakeEngine(runtime) as engine, host() as h:
+def test_it_hangs_before_it_answers_hello(shipped: Starter, runtime: Path) -> None:
+    with FakeEngine(runtime) as engine, shipped() as h:
         engine.on[wire.HELLO] = lambda *_: None
+        begin = time.monotonic()
         passes(h, prepared(h), "does not answer")
-        assert engine.lines == 1  # the second frame did not wait again
+        # The second frame did not wait again, unless the machine let the back-off go by.
+        assert engine.lines == 1 or time.monotonic() - begin > 5
 
 
-def test_it_hangs_over_a_matte(host: Starter, runtime: Path) -> None:
-    with FakeEngine(runtime) as engine, host() as h:
+def test_it_hangs_over_a_matte(shipped: Starter, runtime: Path) -> None:
+    with FakeEngine(runtime) as engine, shipped() as h:
         engine.on[wire.MATTE] = lambda *_: None
+        begin = time.monotonic()
         passes(h, prepared(h), "does not answer")
-        assert engine.lines == 1
+        assert engine.lines == 1 or time.monotonic() - begin > 5
 
 
 def test_the_host_aborts_while_it_hangs(host: Starter, runtime: Path) -> None:
     with FakeEngine(runtime) as engine, host() as h:
         engine.on[wire.MATTE] = lambda *_: None
         frames = prepared(h)
-        out, answer = h.render(abort=6)
+        out, answer = h.render(abort=2)
         assert out.tobytes() == frames[0].tobytes()
         assert answer["seconds"] < 0.6 + SLACK
         assert h.report()["messages"] == 0  # the user did it
@@ -157,8 +168,8 @@ def test_half_a_message_and_the_end(host: Starter, runtime: Path) -> None:
         passes(h, prepared(h), "broke off")
 
 
-def test_half_a_message_and_silence(host: Starter, runtime: Path) -> None:
-    with FakeEngine(runtime) as engine, host() as h:
+def test_half_a_message_and_silence(shipped: Starter, runtime: Path) -> None:
+    with FakeEngine(runtime) as engine, shipped() as h:
         engine.on[wire.MATTE] = lambda line, req, _: line.sock.sendall(
             pack(wire.OK, req, {"state": "hit"})[:20]
         )
@@ -238,6 +249,37 @@ def test_recovery_clears_the_message(host: Starter, runtime: Path) -> None:
             assert (out[..., :3] == frames[0][..., :3]).all()
         said = h.report()
         assert (said["messages"], said["clears"]) == (1, 1)
+
+
+@pytest.mark.parametrize("asked", ["identity", "render"])
+def test_output_source_clears_the_message(host: Starter, runtime: Path, asked: str) -> None:
+    """Hosts that ask for the identity do not render it; others do."""
+    with FakeEngine(runtime) as engine, host() as h:
+        engine.reply["state"] = "miss"
+        frames = prepared(h)
+        passes(h, frames, "no matte yet")
+        h.set("output", 4)
+        for _ in range(2):
+            if asked == "identity":
+                assert h.ask("prefs")["identity"] == 0
+            else:
+                assert h.render()[0].tobytes() == frames[0].tobytes()
+        assert h.report()["clears"] == 1
+        h.set("output", 0)
+        passes(h, frames, "no matte yet")
+
+
+def test_why_a_button_failed_replaces_what_a_render_said(host: Starter) -> None:
+    """'Press a Track button' is no longer true once it was pressed."""
+    with host() as h:
+        passes(h, prepared(h), "press a Track button")
+        h.set("sign1", 1)
+        h.ask("press", param="trackBoth", time=0)
+        assert "was not found; install it" in h.report()["message"]
+        passes_on = h.report()["messages"]
+        h.render()
+        assert h.report()["messages"] == passes_on
+        assert "was not found; install it" in h.report()["message"]
 
 
 def test_stale_is_shown_with_a_message(host: Starter, runtime: Path) -> None:

@@ -20,6 +20,7 @@ from tests.hosts.ofx.wire import FakeEngine
 Starter = Callable[..., AbstractContextManager[Host]]
 SESSION = "01234567-89ab-4cde-8f01-23456789abcd"
 UNTOUCHED = 0x5A
+GENERAL = "OfxImageEffectContextGeneral"
 
 
 def matte(key: int, w: int, h: int) -> np.ndarray:
@@ -278,6 +279,46 @@ def test_clip_preferences_and_identity(ready: tuple[Host, FakeEngine]) -> None:
         (14, "", 14, ""),
         (14, "", 0, "Source"),
     ]
+
+
+def test_preferences_follow_the_output(ready: tuple[Host, FakeEngine]) -> None:
+    """The host asks again when the output changes; where it may, an RGB source gets an alpha."""
+    h, _ = ready
+    told = h.load(context=GENERAL)
+    assert told["slave"] == "output"
+    other = h.ask("create", context=GENERAL)["id"]
+    try:
+        found = {}
+        for which in (0, other):
+            for output in range(5):
+                h.ask("set", id=which, param="output", value=output)
+                found[which, output] = h.ask("prefs", id=which)["comps"]
+        assert {k for k, v in found.items() if v} == {(other, model.ALPHA), (other, model.CUTOUT)}
+        assert {v for v in found.values() if v} == {"OfxImageComponentRGBA"}
+    finally:
+        h.ask("destroy", id=other)
+
+
+def test_an_alpha_beside_an_rgb_source(ready: tuple[Host, FakeEngine]) -> None:
+    """As in Natron: context General, the clip is RGB and the output, by the preferences, RGBA."""
+    h, engine = ready
+    h.load(context=GENERAL)
+    i = h.ask("create", context=GENERAL)["id"]
+    try:
+        source = pixels("Float", (9, 11), 3)
+        h.source(source[None], alpha=OPAQUE, id=i)
+        h.output("Float", "RGBA", 11, 9, id=i)
+        h.ask("set", id=i, param="session", value=SESSION)
+        out, _ = h.render(id=i)
+        assert out[..., :3].tobytes() == source.tobytes()
+        assert out[..., 3].tobytes() == matte(0, 11, 9).tobytes()
+        assert h.report()["messages"] == 0
+        engine.reply["state"] = "miss"
+        out, _ = h.render(id=i)
+        assert out[..., :3].tobytes() == source.tobytes()
+        assert (out[..., 3] == 1).all()
+    finally:
+        h.ask("destroy", id=i)
 
 
 def test_choices_by_number_in_kdenlive(host: Starter) -> None:

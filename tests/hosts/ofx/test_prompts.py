@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,14 @@ def test_parameters(host: Starter) -> None:
         assert told["safety"] == "OfxImageEffectRenderInstanceSafe"
 
 
+def test_points_begin_beside_one_another(host: Starter) -> None:
+    """Hosts draw them all, also those that are off; one upon the other, only the last could be dragged."""
+    with host() as h:
+        at = [h.ask("get", param=f"point{i}")["value"] for i in range(1, 7)]
+        assert all(0 < x < 1 and y == 0.5 for x, y in at)
+        assert min(b[0] - a[0] for a, b in pairwise(at)) > 0.1
+
+
 def test_set_at_frame(host: Starter) -> None:
     """Handles become prompts from the frame's top left; other frames stay; all off takes a frame back."""
     with host(message=0) as h:
@@ -62,6 +71,15 @@ def test_set_at_frame(host: Starter) -> None:
         assert [p["frame"] for p in prompts(h)["points"]] == [7]
         press(h, "clear")
         assert h.text("prompts") == ""
+
+
+def test_pixels_that_are_wider_than_high(host: Starter) -> None:
+    """A host's coordinates are square: an anamorphic picture of 50 pixels is 100 wide in them."""
+    with host() as h:
+        h.source(clip(), aspect=2)
+        point(h, 1, 75, 5)
+        press(h, "setAtFrame", time=0)
+        assert [(p["x"], p["y"]) for p in prompts(h)["points"]] == [(0.75, 0.75)]
 
 
 def test_what_others_said_stays(host: Starter) -> None:
@@ -155,7 +173,10 @@ def test_overlay(host: Starter) -> None:
     with host() as h:
         h.source(clip())
         assert h.ask("pen", action="OfxActionDescribe")["status"] == 0
-        assert h.ask("pen", action="OfxActionCreateInstance")["status"] == 0
+        made = h.ask("pen", action="OfxActionCreateInstance")
+        assert made["status"] == 0
+        handles = {f"{kind}{i}" for kind in ("point", "sign") for i in range(1, 7)}
+        assert set(made["slaves"]) == handles | {"prompts", "frameOffset"}  # drawn anew when they change
         assert h.ask("pen", action="OfxInteractActionDraw", time=0)["draws"] == 0
         point(h, 1, 25, 10)
         point(h, 2, 40, 10, sign=2)

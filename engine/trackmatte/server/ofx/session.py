@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from trackmatte.color import REC709, SRGB, colour_named
@@ -26,8 +23,6 @@ from trackmatte.shot.document import PartDoc, ShotDoc
 from trackmatte_client.protocol.messages import OpenShot as OpenRequest
 
 SHOT_FILE = "session.shot.json"
-NUMBERED = re.compile(r"clip:([1-9]\d{0,8})")
-"""What a plugin whose host has no field for text says in place of a path."""
 
 
 class Session:
@@ -59,13 +54,11 @@ class Session:
 
         Raises
         ------
-        UsageError : no such tracker or refiner, the path is not absolute, or no clip has that number.
+        UsageError : no such tracker or refiner, or the path is not absolute.
         ClipError : the clip cannot be opened.
         MissingPartError : the tracker needs what is not there.
         OutputError : the session's folder cannot be written.
         """
-        if numbered := NUMBERED.fullmatch(given.path):
-            given = replace(given, path=numbered_clip(self._folder.parent, int(numbered[1])))
         if given.mode == "media" and ("\0" in given.path or not Path(given.path).is_absolute()):
             raise UsageError(
                 f"{given.path!r} is not the absolute path of a clip; choose the file in Media path"
@@ -223,26 +216,6 @@ class Session:
                 return None
             looks[key] = look_hash(frame.display())
         return looks[key]
-
-
-def number_file(sessions: Path, number: int) -> Path:
-    """Return the file in the folder of all sessions that holds the path of a numbered clip."""
-    return sessions / "clips" / str(number)
-
-
-def numbered_clip(sessions: Path, number: int) -> str:
-    """Return the path of a numbered clip.
-
-    Raises
-    ------
-    UsageError : no clip has that number.
-    """
-    try:
-        return os.fsdecode(number_file(sessions, number).read_bytes())
-    except OSError as e:
-        raise UsageError(
-            f"no clip has the number {number}; give it to one: trackmatte ofx shot CLIP --number {number}"
-        ) from e
 
 
 def _load(path: Path) -> ShotDoc | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+from msgspec.structs import replace
 from platformdirs import user_cache_path
 
 from trackmatte.server.engine import Engine
 from trackmatte.server.ofx.messages import Open
+from trackmatte.server.ofx.naming import number_in, numbered_clip, session_of
 from trackmatte.server.ofx.session import Session
 from trackmatte.server.refusal import Refusal
 
@@ -26,20 +29,45 @@ def sessions_folder() -> Path:
     return (Path(chosen).absolute() if chosen else user_cache_path("trackmatte", appauthor=False)) / "ofx"
 
 
+@dataclass(frozen=True)
+class Known:
+    """A session that a plugin opened."""
+
+    session: Session
+    folder: str
+    number: int | None
+    """By which the plugin named the clip."""
+    path: str
+
+
 class Sessions:
     """The sessions that plugins opened since the engine started."""
 
     def __init__(self, engine: Engine, folder: Path) -> None:
         self._engine, self._folder = engine, folder
-        self._known: OrderedDict[str, Session] = OrderedDict()
+        self._known: OrderedDict[str, Known] = OrderedDict()
         self._lock = Lock()
 
     def open(self, given: Open) -> Session:
-        """Open a session, or change the settings of an open one."""
-        name = given.session.lower()
+        """Open a session, or change the settings of an open one.
+
+        A clip that goes by a number has the session of its path, so that numbers can change hands.
+
+        Raises
+        ------
+        UsageError : no clip has that number.
+        """
+        name = folder = given.session.lower()
+        number = number_in(given.path) if given.mode == "media" else None
+        if number is not None:
+            path = numbered_clip(self._folder, number)
+            if name == str(session_of(given.path)):
+                folder = str(session_of(path))
+            given = replace(given, path=path, session=folder)
         with self._lock:
-            session = self._known.get(name) or Session(self._engine, self._folder / name)
-            self._known[name] = session
+            shared = (known.session for known in self._known.values() if known.folder == folder)
+            session = next(shared, None) or Session(self._engine, self._folder / folder)
+            self._known[name] = Known(session, folder, number, given.path)
             self._known.move_to_end(name)
             while len(self._known) > KNOWN:
                 self._known.popitem(last=False)
@@ -51,11 +79,14 @@ class Sessions:
 
         Raises
         ------
-        Refusal : it was not opened.
+        Refusal : it was not opened, or its number is another clip's now.
+        UsageError : its number is no clip's any more.
         """
         with self._lock:
-            session = self._known.get(name.lower())
-            if session is None or not session.opened:
+            known = self._known.get(name.lower())
+            if known is None or not known.session.opened:
                 raise Refusal("not_found", f"the engine does not know the session {name}; open it first")
             self._known.move_to_end(name.lower())
-            return session
+        if known.number is not None and numbered_clip(self._folder, known.number) != known.path:
+            raise Refusal("not_found", f"the number {known.number} is another clip's now; open it again")
+        return known.session

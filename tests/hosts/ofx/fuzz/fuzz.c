@@ -147,7 +147,7 @@ static void try_message(size_t n) {
   char *message = malloc(n + WIRE_HEADER);
   const uint32_t parts[4] = {WIRE_MAGIC, 1u | (1 + pick(15)) << 16, 1, (uint32_t)n};
   Client client = {.line = SYS_NO_HANDLE, .request = 1, .reply = malloc(WIRE_MOST + 1)};
-  SysWait wait = sys_wait(2000);
+  SysWait wait = sys_wait(60000);
   client.slots.handle = SYS_NO_HANDLE;
   memcpy(message, parts, sizeof parts);
   memcpy(message + WIRE_HEADER, buffer, n);

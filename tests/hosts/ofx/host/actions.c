@@ -13,6 +13,7 @@ Effect *effect_new(void) {
   props_init(&e->props);
   props_init(&e->params.props);
   e->connected = 1;
+  e->aspect = 1;
   atomic_store(&e->abort_after, -1);
   return e;
 }

@@ -103,7 +103,10 @@ static OfxStatus get_image(OfxImageClipHandle clip, OfxTime time, const OfxRectD
   int i = (int)lround(time) - e->first;
   if (i < 0 || i >= e->frame_count) return kOfxStatFailed;
   const Layout *l = &e->source;
-  *image = &image_new(e, l, e->frames + (size_t)i * (size_t)(l->w * l->h * l->size * l->count))->props;
+  Layout shorter = *l;
+  shorter.h--, shorter.y1++;
+  const unsigned char *tight = e->frames + (size_t)i * (size_t)(l->w * l->h * l->size * l->count);
+  *image = &image_new(e, e->shorter_from > 0 && i >= e->shorter_from ? &shorter : l, tight)->props;
   return kOfxStatOK;
 }
 
@@ -122,6 +125,7 @@ static OfxStatus region(OfxImageClipHandle clip, OfxTime time, OfxRectD *r) {
     *r = (OfxRectD){l->rx, l->ry, l->rx + l->rw, l->ry + l->rh};
   else
     *r = (OfxRectD){l->x1, l->y1, l->x1 + l->w, l->y1 + l->h};
+  r->x1 *= clip->effect->aspect, r->x2 *= clip->effect->aspect;
   return kOfxStatOK;
 }
 

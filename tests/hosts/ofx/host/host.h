@@ -94,6 +94,8 @@ struct OfxImageEffectStruct {
   Layout source, output;
   unsigned char *frames; /* of the source, rows from the top down, tight */
   int frame_count, first, connected;
+  double aspect;          /* of a pixel: in the host's coordinates it is so wide */
+  int shorter_from;       /* frames from here on lack their lowest row; 0 = none does */
   atomic_int abort_after; /* calls of abort() until it says yes; < 0 = never */
   atomic_int descriptor;
 };

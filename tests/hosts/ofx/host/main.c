@@ -93,7 +93,8 @@ static void do_load(void) {
   printf("], \"depths\": [");
   for (int i = 0; i < 4; i++)
     printf("%s\"%s\"", i ? ", " : "", props_string(&descriptor->props, kOfxImageEffectPropSupportedPixelDepths, i, ""));
-  printf("], \"tiles\": %d, \"temporal\": %d, \"safety\": \"%s\", \"overlay\": %d}\n",
+  printf("], \"slave\": \"%s\"", props_string(&descriptor->props, kOfxImageEffectPropClipPreferencesSlaveParam, 0, ""));
+  printf(", \"tiles\": %d, \"temporal\": %d, \"safety\": \"%s\", \"overlay\": %d}\n",
          (int)props_number(&descriptor->props, kOfxImageEffectPropSupportsTiles, 0, 1),
          (int)props_number(&descriptor->props, kOfxImageEffectPropTemporalClipAccess, 0, 0),
          props_string(&descriptor->props, kOfxImageEffectPluginRenderThreadSafety, 0, ""),
@@ -138,6 +139,8 @@ static void do_source(void) {
   e->frame_count = (int)number("frames", 1);
   e->first = (int)number("first", 0);
   e->connected = (int)number("connected", 1);
+  e->aspect = number("aspect", 1);
+  e->shorter_from = (int)number("shorter_from", 0);
   size_t size = (size_t)(e->source.w * e->source.h * e->source.size * e->source.count) * (size_t)e->frame_count;
   free(e->frames);
   e->frames = malloc(size);
@@ -214,7 +217,9 @@ static void do_prefs(void) {
   props_init(&out);
   OfxStatus r = main_entry(kOfxImageEffectActionGetClipPreferences, e, NULL, &out);
   props_set_number(&in, kOfxPropTime, 0, number("time", 0));
-  printf("{\"prefs\": %d, \"alpha\": \"%s\", ", r, props_string(&out, kOfxImageEffectPropPreMultiplication, 0, ""));
+  printf("{\"prefs\": %d, \"alpha\": \"%s\", \"comps\": \"%s\", ", r,
+         props_string(&out, kOfxImageEffectPropPreMultiplication, 0, ""),
+         props_string(&out, "OfxImageClipPropComponents_Output", 0, ""));
   r = main_entry(kOfxImageEffectActionIsIdentity, e, &in, &out);
   printf("\"identity\": %d, \"clip\": \"%s\"}\n", r, props_string(&out, kOfxPropName, 0, ""));
   props_clear(&in);
@@ -274,7 +279,11 @@ static void do_pen(void) {
   snprintf(action, sizeof action, "%s", word("action", ""));
   OfxStatus r = entry ? entry(action, &interact_props, &in, NULL) : -1;
   props_clear(&in);
-  printf("{\"status\": %d, \"draws\": %d}\n", r, draw_calls);
+  printf("{\"status\": %d, \"draws\": %d, \"slaves\": [", r, draw_calls);
+  const char *slave;
+  for (int i = 0; (slave = props_string(&interact_props, kOfxInteractPropSlaveToParam, i, NULL)); i++)
+    printf("%s\"%s\"", i ? ", " : "", slave);
+  printf("]}\n");
 }
 
 static int run_command(void) {
