@@ -18,7 +18,7 @@ from trackmatte.picture import Encoding, Picture
 from trackmatte.progress import Progress
 from trackmatte.shot import Look, Shot
 from trackmatte.shot.cache import digest
-from trackmatte.shot.delivering import coloured, mixed_in_code, write_pictures
+from trackmatte.shot.delivering import coloured, matte_keys, mixed_in_code, write_pictures
 from trackmatte.writers import Writer
 
 F32 = NDArray[np.float32]
@@ -59,9 +59,6 @@ def composite(
             raise ShotError(f"{shot.path} has no object {name!r}; there are: {known}")
     if not names:
         raise ShotError(f"{shot.path} has no object to composite; add a prompt with: trackmatte shot add")
-    first = next(n for n in shot.numbers() if n not in shot.skipped())
-    for name in names:
-        shot.read_matte(name, first)  # fails before the first file if nothing is refined
     pictures = _Composites(shot, writer.form, effect, names, look, view)
     yield from write_pictures(shot, writer, pictures, stage="comp")
 
@@ -109,7 +106,7 @@ class _Composites:
         self.channels = channels(effect, view)
 
     def origin(self, number: int) -> str:
-        mattes = [self.shot.matte_key(o, number) for o in self.objects]
+        mattes = matte_keys(self.shot, self.objects, number)
         done = [self.effect.name, self.effect.key, self.look.space, self.look.foreground]
         shown = [self.view.kind, self.view.position]
         return digest("comp", VERSION, self.form, done, shown, self.objects, mattes, self.clip, number)

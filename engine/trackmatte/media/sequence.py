@@ -130,10 +130,16 @@ class ImageSequence(FrameSource):
     """One image per frame, a `FrameSource`.
 
     Frames keep their files' numbers. A gap in the numbers is reported in ``missing`` and is not a frame.
+    ``rate`` takes the place of what the files say.
     """
 
     def __init__(
-        self, path: Path, files: dict[int, Path], on_error: OnError = "stop", colour: Colour | None = None
+        self,
+        path: Path,
+        files: dict[int, Path],
+        on_error: OnError = "stop",
+        colour: Colour | None = None,
+        rate: Fraction | None = None,
     ) -> None:
         super().__init__(path, on_error)
         bound_threads()
@@ -154,8 +160,10 @@ class ImageSequence(FrameSource):
         digits = re.search(r"(\d+)\D*$", self._path(0).stem)
         self.padding = len(digits[1]) + (low < 0) if digits else 4
         self.pixel_aspect = first.aspect
-        rate, label = read_timing(self._path(self._first))
-        self.rate = rate or Fraction(24)
+        stored, label = read_timing(self._path(self._first))
+        self._told_rate = rate
+        self.rate = rate or stored or Fraction(24)
+        self.rate_known = bool(rate or stored)
         found, unread = read_label(label, self.rate)
         # The first file may be one that cannot be read.
         self.timecode = found and found.advanced(low - self.numbers[self._first])
@@ -217,11 +225,13 @@ class ImageSequence(FrameSource):
         return [f"The sequence has gaps: no file for frames {gaps}; the numbers of the others are kept."]
 
     def identity(self) -> str:
-        """Hash the names and sizes of all files."""
+        """Hash the names and sizes of all files, and the rate if it was told."""
         digest = hashlib.sha256()
         for path in self._files.values():
             try:
                 digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
             except OSError as error:
                 raise ClipError(f"{path} is gone since the clip was opened: put it back.") from error
+        if self._told_rate is not None:
+            digest.update(str(self._told_rate).encode())
         return digest.hexdigest()[:32]

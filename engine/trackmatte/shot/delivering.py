@@ -69,7 +69,7 @@ class _Mattes:
 
     def origin(self, number: int) -> str:
         preset, look = self.preset, self.look
-        mattes = [self.shot.matte_key(o, number) for o in self.objects]
+        mattes = matte_keys(self.shot, self.objects, number)
         colours = [look.space, look.foreground, self.shot.clip.identity()] if preset.foreground else []
         return digest("picture", VERSION, self.form, preset.name, list(self.objects), mattes, colours, number)
 
@@ -142,6 +142,22 @@ def conflicts(
 ) -> list[Path]:
     """Return the files that are in the way of a delivery: there, not its own, and not to be replaced."""
     return writer.conflicts(_planned(shot, writer, _Mattes(shot, writer.form, preset, objects, look)))
+
+
+def matte_keys(shot: ShotBook, objects: Sequence[str], number: int) -> list[str]:
+    """Return the hash of what made each object's matte of a frame.
+
+    Raises
+    ------
+    ShotError : one is not there; asked of all frames beforehand, so that no delivery ends midway for it.
+    """
+    keys = []
+    for obj in objects:
+        key = shot.matte_key(obj, number)
+        if key is None:
+            shot.read_matte(obj, number)  # says what to run
+        keys.append(str(key))
+    return keys
 
 
 def _planned(shot: ShotBook, writer: Writer, pictures: Pictures) -> dict[int, str]:
