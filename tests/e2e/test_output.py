@@ -145,6 +145,21 @@ def test_old_mattes_are_told_before_they_are_delivered(shot: Path, tmp_path: Pat
     assert "older than" not in said(*one), "that object is not asked for"
 
 
+def test_objects_whose_names_look_alike_in_a_file_name(shot: Path, tmp_path: Path) -> None:
+    for name in ("other_", "Other", "other_2", "other ", "other"):
+        assert run("shot", "add", shot, "--object", name, "--box", "0.1,0.1,0.6,0.6") == 0
+    assert run("track", shot, "--quiet") == run("refine", shot, "--quiet") == 0
+    assert run("export", shot, "--out", tmp_path / "e", "--quiet") == 0
+    assert len({name.casefold() for name in delivered(tmp_path / "e")}) == 6 * FRAMES
+    before = delivered(tmp_path / "e")
+    assert run("export", shot, "--out", tmp_path / "e", "--overwrite", "--quiet") == 0
+    assert delivered(tmp_path / "e") == before
+    assert run("export", shot, "--out", tmp_path / "m", "--format", "ffv1", "--quiet") == 0
+    movies = {f.name for f in (tmp_path / "m").iterdir()}
+    assert {"plate_subject.mkv", "plate_other.mkv", "plate_other_.mkv"} < movies
+    assert len(movies) == 6
+
+
 # -- signals --------------------------------------------------------------------------------------------
 
 
