@@ -15,6 +15,7 @@ import pytest
 from tests import disc
 from tests.e2e.test_cli import BOX, FAKE, run, start
 from tests.e2e.test_faults import FRAMES, Capture, check_whole, delivered, fails
+from trackmatte.media.sequence import ImageSequence
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,24 @@ def test_a_rate_that_no_image_says_is_not_delivered_in_silence(
         assert movie.streams.video[0].average_rate == Fraction(24000, 1001)
     assert run("shot", "new", tmp_path / "e.shot.json", tmp_path / "p" / "plate_subject.####.exr") == 0
     assert "frame rate" not in capfd.readouterr().err, "these files say theirs"
+
+
+def test_files_of_a_sequence_are_not_looked_at_for_every_frame(
+    shot: Path, plates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What costs a look at every file of a plate is done a few times, or a long clip takes its square."""
+    looked: list[Path] = []
+    identity = ImageSequence.identity
+
+    def counted(clip: ImageSequence) -> str:
+        looked.append(clip.path)
+        return identity(clip)
+
+    monkeypatch.setattr(ImageSequence, "identity", counted)
+    assert run("export", shot, "--preset", "cutout", "--out", tmp_path / "e", "--quiet") == 0
+    behind = ("--effect", "replace", "--background", plates)
+    assert run("comp", shot, *behind, "--out", tmp_path / "c", "--quiet") == 0
+    assert len(looked) < FRAMES, "two objects, three deliveries, two openings, one background"
 
 
 # -- mattes that are old or not there -------------------------------------------------------------------

@@ -102,14 +102,15 @@ class _Composites:
     ) -> None:
         self.shot, self.form, self.effect = shot, form, effect
         self.objects, self.look, self.view = list(objects), look, view
+        # Asked once: a sequence, of the plate or behind it, looks at all its files for it.
         self.clip = [shot.clip.identity(), shot.clip.colour.identity]
+        self.done = [effect.name, effect.key, look.space, look.foreground]
         self.channels = channels(effect, view)
 
     def origin(self, number: int) -> str:
         mattes = matte_keys(self.shot, self.objects, number)
-        done = [self.effect.name, self.effect.key, self.look.space, self.look.foreground]
         shown = [self.view.kind, self.view.position]
-        return digest("comp", VERSION, self.form, done, shown, self.objects, mattes, self.clip, number)
+        return digest("comp", VERSION, self.form, self.done, shown, self.objects, mattes, self.clip, number)
 
     def picture(self, number: int, frame: Frame | None) -> Picture:
         assert frame is not None

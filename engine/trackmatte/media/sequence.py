@@ -44,6 +44,10 @@ MOST_MISSING = 100_000
 """Files missing within a sequence above which its numbers are taken for something else, such as dates."""
 
 
+SAMPLE = 4096
+"""Bytes of a file that tell it from others of its size."""
+
+
 @cache
 def _extensions() -> frozenset[str]:
     listed = oiio.get_string_attribute("extension_list")
@@ -124,6 +128,16 @@ def _numbered(files: fileseq.FileSequence) -> dict[int, Path]:
     if not numbers:
         return {0: Path(files.index(0))}
     return {int(n): Path(files.frame(n)) for n in sorted(numbers, key=int)}
+
+
+def _sample(path: Path) -> bytes:
+    """Return some bytes from the middle of a file; none if it may not be read, which is told elsewhere."""
+    try:
+        with path.open("rb") as f:
+            f.seek(max(0, (f.seek(0, os.SEEK_END) - SAMPLE) // 2))
+            return f.read(SAMPLE)
+    except (PermissionError, IsADirectoryError):
+        return b""
 
 
 class ImageSequence(FrameSource):
@@ -225,13 +239,22 @@ class ImageSequence(FrameSource):
         return [f"The sequence has gaps: no file for frames {gaps}; the numbers of the others are kept."]
 
     def identity(self) -> str:
-        """Hash the names and sizes of all files, and the rate if it was told."""
-        digest = hashlib.sha256()
-        for path in self._files.values():
-            try:
-                digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-            except OSError as error:
-                raise ClipError(f"{path} is gone since the clip was opened: put it back.") from error
+        """Hash the names and sizes of all files, and the rate if it was told.
+
+        Where all sizes are the same they say nothing of the pictures, as without compression: then also some
+        bytes from the middle of each file.
+        """
+        digest, sizes = hashlib.sha256(), set()
+        try:
+            for path in self._files.values():
+                size = path.stat().st_size
+                sizes.add(size)
+                digest.update(f"{path.name}\0{size}\0".encode())
+            if len(sizes) == 1:
+                for path in self._files.values():
+                    digest.update(_sample(path))
+        except OSError as error:
+            raise ClipError(f"{path} is gone since the clip was opened: put it back.") from error
         if self._told_rate is not None:
             digest.update(str(self._told_rate).encode())
         return digest.hexdigest()[:32]

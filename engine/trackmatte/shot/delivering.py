@@ -66,12 +66,15 @@ class _Mattes:
     def __init__(self, shot: ShotBook, form: str, preset: Preset, objects: Sequence[str], look: Look) -> None:
         self.shot, self.form, self.preset, self.objects, self.look = shot, form, preset, objects, look
         self.decodes = preset.foreground
+        # Asked once: a sequence looks at all its files for it.
+        self.colours = [look.space, look.foreground, shot.clip.identity()] if preset.foreground else []
 
     def origin(self, number: int) -> str:
-        preset, look = self.preset, self.look
+        preset = self.preset
         mattes = matte_keys(self.shot, self.objects, number)
-        colours = [look.space, look.foreground, self.shot.clip.identity()] if preset.foreground else []
-        return digest("picture", VERSION, self.form, preset.name, list(self.objects), mattes, colours, number)
+        return digest(
+            "picture", VERSION, self.form, preset.name, list(self.objects), mattes, self.colours, number
+        )
 
     def picture(self, number: int, frame: Frame | None) -> Picture:
         mattes = [self.shot.read_matte(o, number) for o in self.objects]

@@ -269,7 +269,8 @@ class Shot(ShotBook):
 
     def outdated(self, obj: str) -> list[int]:
         """Return the frames between in and out whose matte is older than what was said or done since."""
-        numbers, locked = [n for n in self.numbers() if n not in self.skipped()], self._locked(obj)
+        locked, skipped = self._locked(obj), self.skipped()
+        numbers = [n for n in self.numbers() if n not in skipped]
         wanted: dict[Stage, dict[int, str]] = {"matte": self.keys.mattes(obj, self.numbers(), locked)}
         if self.doc.steady:
             wanted["steady"] = self.keys.steadies(obj, self.numbers(), locked)
