@@ -144,10 +144,10 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     made.close()
 
 
-def fails(words: tuple[object, ...], capfd: Capture, *says: str) -> None:
+def fails(words: tuple[object, ...], capfd: Capture, *says: str, code: int = 6) -> None:
     """Run a command that must fail with one sentence that says all this."""
     capfd.readouterr()
-    assert run(*words, "--quiet") == 6
+    assert run(*words, "--quiet") == code
     err = capfd.readouterr().err
     assert err.count("\n") == 1, err
     for text in says:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 import shutil
 import signal
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import OpenEXR
 import pytest
 
 from tests import disc
 from tests.e2e.test_cli import BOX, FAKE, run, start
 from tests.e2e.test_faults import FRAMES, Capture, check_whole, delivered, fails
+from trackmatte.media.sequence import ImageSequence
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,113 @@ def test_damaged_files_of_the_same_delivery_are_made_again(
     cut.write_bytes(b"")  # says nothing of who made it
     fails(("export", shot, "--out", out), capfd, "plate_subject.1002.exr is in the way")
     assert cut.read_bytes() == b""
+
+
+def test_matte_again_replaces_no_retouched_file(plates: Path, tmp_path: Path, capfd: Capture) -> None:
+    words = ("matte", plates, *BOX, "--out", tmp_path / "o", *FAKE)
+    assert run(*words, "--quiet") == 0
+    before, mine = delivered(tmp_path / "o"), tmp_path / "o" / "plate_subject.1004.exr"
+    mine.write_bytes(b"retouched")
+    (tmp_path / "o" / "plate_subject.1006.exr").unlink()
+    fails(words, capfd, "plate_subject.1004.exr is in the way", "--overwrite")
+    assert mine.read_bytes() == b"retouched"
+    assert run(*words, "--overwrite", "--quiet") == 0
+    assert delivered(tmp_path / "o") == before
+
+
+def test_a_rate_that_no_image_says_is_not_delivered_in_silence(
+    plates: Path, tmp_path: Path, capfd: Capture
+) -> None:
+    doubt = "do not say their frame rate: 24 is taken"
+    words = ("matte", plates, *BOX, *FAKE, "--range", "1001-1003")
+    assert run(*words, "--out", tmp_path / "o") == 0
+    assert doubt in capfd.readouterr().err
+    assert run(*words, "--grid", "23.976", "--out", tmp_path / "p") == 0
+    assert doubt not in capfd.readouterr().err
+    shot = tmp_path / "p" / "plate.shot.json"
+    assert run("export", shot, "--format", "ffv1", "--out", tmp_path / "m", "--quiet") == 0
+    for exr in (tmp_path / "p").glob("*.exr"):
+        with OpenEXR.File(str(exr)) as f:
+            assert Fraction(f.header()["framesPerSecond"]) == Fraction(24000, 1001)
+    with av.open(str(tmp_path / "m" / "plate_subject.mkv")) as movie:
+        assert movie.streams.video[0].average_rate == Fraction(24000, 1001)
+    assert run("shot", "new", tmp_path / "e.shot.json", tmp_path / "p" / "plate_subject.####.exr") == 0
+    assert "frame rate" not in capfd.readouterr().err, "these files say theirs"
+
+
+def test_files_of_a_sequence_are_not_looked_at_for_every_frame(
+    shot: Path, plates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What costs a look at every file of a plate is done a few times, or a long clip takes its square."""
+    looked: list[Path] = []
+    identity = ImageSequence.identity
+
+    def counted(clip: ImageSequence) -> str:
+        looked.append(clip.path)
+        return identity(clip)
+
+    monkeypatch.setattr(ImageSequence, "identity", counted)
+    assert run("export", shot, "--preset", "cutout", "--out", tmp_path / "e", "--quiet") == 0
+    behind = ("--effect", "replace", "--background", plates)
+    assert run("comp", shot, *behind, "--out", tmp_path / "c", "--quiet") == 0
+    assert len(looked) < FRAMES, "two objects, three deliveries, two openings, one background"
+
+
+# -- mattes that are old or not there -------------------------------------------------------------------
+
+
+def test_no_delivery_begins_where_a_matte_is_missing(shot: Path, tmp_path: Path, capfd: Capture) -> None:
+    (tmp_path / "s" / "plate.shot" / "matte" / "other" / "001009.tif").unlink()
+    for words in (
+        ("export", shot),
+        ("export", shot, "--preset", "multi"),
+        ("export", shot, "--format", "ffv1"),
+        ("comp", shot, "--effect", "checker"),
+    ):
+        fails((*words, "--out", tmp_path / "e"), capfd, "frame 1009 of 'other' has no matte yet", code=5)
+        assert not list((tmp_path / "e").iterdir())
+
+
+def test_old_mattes_are_told_before_they_are_delivered(shot: Path, tmp_path: Path, capfd: Capture) -> None:
+    def said(*words: object) -> str:
+        assert run(*words) == 0
+        return capfd.readouterr().err
+
+    deliveries = (
+        ("export", shot, "--out", tmp_path / "e"),
+        ("comp", shot, "--effect", "checker", "--out", tmp_path / "c"),
+        ("sheet", shot, "--out", tmp_path / "s.png", "--overwrite"),
+    )
+    assert not [w for w in deliveries if "older than" in said(*w)]
+    said("shot", "add", shot, "--frame", 1006, "--box", "0.1,0.1,0.6,0.6")
+    for words in deliveries:  # neither tracked nor refined
+        text = said(*words)
+        assert "subject: the mattes of" in text, text
+        assert "9 frames (1002-1010)" in text
+        assert "other: the mattes of" not in text
+    said("track", shot)
+    assert "subject: the mattes of" in said(*deliveries[0]), "masks are new, mattes are not"
+    said("refine", shot)
+    again = [w if w[0] == "sheet" else (*w, "--overwrite") for w in deliveries]
+    assert not [w for w in again if "older than" in said(*w)]
+    said("shot", "add", shot, "--frame", 1003, "--box", "0.1,0.1,0.6,0.6")
+    one = ("comp", shot, "--effect", "checker", "--object", "other", "--out", tmp_path / "d")
+    assert "older than" not in said(*one), "that object is not asked for"
+
+
+def test_objects_whose_names_look_alike_in_a_file_name(shot: Path, tmp_path: Path) -> None:
+    for name in ("other_", "Other", "other_2", "other ", "other"):
+        assert run("shot", "add", shot, "--object", name, "--box", "0.1,0.1,0.6,0.6") == 0
+    assert run("track", shot, "--quiet") == run("refine", shot, "--quiet") == 0
+    assert run("export", shot, "--out", tmp_path / "e", "--quiet") == 0
+    assert len({name.casefold() for name in delivered(tmp_path / "e")}) == 6 * FRAMES
+    before = delivered(tmp_path / "e")
+    assert run("export", shot, "--out", tmp_path / "e", "--overwrite", "--quiet") == 0
+    assert delivered(tmp_path / "e") == before
+    assert run("export", shot, "--out", tmp_path / "m", "--format", "ffv1", "--quiet") == 0
+    movies = {f.name for f in (tmp_path / "m").iterdir()}
+    assert {"plate_subject.mkv", "plate_other.mkv", "plate_other_.mkv"} < movies
+    assert len(movies) == 6
 
 
 # -- signals --------------------------------------------------------------------------------------------

@@ -380,6 +380,3 @@ def test_grid_in_the_shot_file(
     shot.write_text(text.replace("24000/1001", "24/0"))
     code, said_text = said(["shot", "show", str(shot)], capfd)
     assert (code, "grid" in said_text) == (5, True)
-    clip = counted(tmp_path / "c")
-    code, said_text = said(["shot", "new", str(tmp_path / "b.shot.json"), str(clip), "--grid", "24"], capfd)
-    assert (code, "leave out --grid" in said_text) == (2, True)

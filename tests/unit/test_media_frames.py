@@ -158,8 +158,18 @@ def test_grid_that_cannot_be_meant(movies: Callable[[str], Path], tmp_path: Path
     for rate in (Fraction(0), Fraction(-24), Fraction(1, 2), Fraction(10**9)):
         with pytest.raises(UsageError, match="1 to 1000"):
             open_clip(movies("h264.mp4"), grid=rate)
-    with pytest.raises(UsageError, match="leave out --grid"):
-        open_clip(write_counters(tmp_path, "a.{:04d}.png", [1, 2]), grid=Fraction(24))
+    with pytest.raises(UsageError, match="1 to 1000"):
+        open_clip(write_counters(tmp_path, "a.{:04d}.png", [1, 2]), grid=Fraction(0))
+
+
+def test_grid_of_a_sequence_is_its_rate(tmp_path: Path) -> None:
+    images = write_counters(tmp_path, "a.{:04d}.png", GAPPY)
+    with open_clip(images) as clip, open_clip(images, grid=NTSC) as told:
+        assert (clip.rate, clip.rate_known) == (24, False)
+        assert (told.rate, told.rate_known, told.shown_at(NTSC)) == (NTSC, True, True)
+        assert clip.identity() != told.identity()
+        frames = [(f.number, f.time, read_counter(f.rgb)) for f in told]
+        assert frames == [(n, (n - 1001) / NTSC, n) for n in GAPPY]
 
 
 # Timecode

@@ -274,6 +274,23 @@ def test_identity_follows_names_and_sizes(tmp_path: Path) -> None:
         clip.identity()
 
 
+@pytest.mark.parametrize("suffix", ["dpx", "exr", "tif"])
+def test_identity_follows_pictures_that_are_not_compressed(suffix: str, tmp_path: Path) -> None:
+    def identity(gain: float, changed: int) -> str:
+        for n in range(1001, 1005):
+            pixels = (IMAGE * (gain if n == changed else 1)).astype(np.uint8)
+            stored = (pixels / 255).astype(np.float16) if suffix == "exr" else pixels
+            about = {"compression": "none", "DateTime": "1970:01:01 00:00:00"}
+            write_image(tmp_path / f"p.{n}.{suffix}", stored, attributes=about)
+        assert len({f.stat().st_size for f in tmp_path.iterdir()}) == 1
+        with open_clip(tmp_path) as clip:
+            return clip.identity()
+
+    before = identity(1, 0)
+    assert identity(1, 0) == before
+    assert len({before, *(identity(0.5, n) for n in range(1001, 1005))}) == 5
+
+
 def test_reading_threads_are_bounded(folder: Path) -> None:
     open_clip(folder / "plate.####.png")
     assert oiio.get_int_attribute("threads") <= 2

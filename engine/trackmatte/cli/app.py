@@ -54,6 +54,7 @@ from trackmatte.cli.train import train_refiner
 from trackmatte.cli.work import (
     new_shot,
     run_track,
+    tell_outdated,
     tell_skipped,
 )
 from trackmatte.errors import OutputError, PromptError, TrackmatteError
@@ -174,7 +175,7 @@ def matte(
         shot.save(overwrite=True)
         run_track(shot, report)
         report.follow(shot.matte())
-        files = run_export(shot, out, how, overwrite=True, report=report)
+        files = run_export(shot, out, how, overwrite=overwrite, report=report)
     for line in files:
         report.say(line)
     report.say(f"look at them: trackmatte sheet {path} --out {stem}.png")
@@ -269,6 +270,7 @@ def export(
         check_apart(opened, out)
         check_form(opened, out, how)
         check_writable(out)
+        tell_outdated(opened, opened.objects, report)
         for line in run_export(opened, out, how, overwrite=overwrite, report=report):
             report.say(line)
 

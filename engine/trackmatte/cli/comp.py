@@ -19,7 +19,7 @@ from trackmatte.cli.comp_options import (
 from trackmatte.cli.delivery import Composed, tell_steps
 from trackmatte.cli.options import NoSpaceCheck, Overwrite, ShotFile, Talk
 from trackmatte.cli.report import Report
-from trackmatte.cli.work import spans
+from trackmatte.cli.work import spans, tell_outdated
 from trackmatte.comp import Cutout, Effect, Replace, View, composite
 from trackmatte.comp.mp4 import Mp4Writer
 from trackmatte.comp.run import channels
@@ -111,6 +111,7 @@ def _run(
     writer = made(replace(planned, holds=holds, facts=facts))
     how.check(colour=True, alpha=holds == "colour")
     remove_leftovers(out)
+    tell_outdated(shot, objects, report)
     look = Look(how.space, how.foreground)
     new = tell_steps(composite(shot, writer, effect, objects=objects, look=look, view=view), report)
     numbers = [n for n in shot.numbers() if n not in shot.skipped()]

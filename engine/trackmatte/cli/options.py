@@ -151,7 +151,7 @@ Grid = Annotated[
         group=HOW,
         metavar="RATE",
         help="Read a movie whose frame rate varies as a host with this constant rate shows it: 24, 23.976 or "
-        "24000/1001. Unless given, every stored frame is used once.",
+        "24000/1001; unless given, every stored frame is used once. Of an image sequence: its frame rate.",
     ),
 ]
 OnError = Annotated[

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from trackmatte.cli.options import Overwrite, ShotFile, Talk
 from trackmatte.cli.target import check_ending, check_free
-from trackmatte.cli.work import run_movie, run_sheet
+from trackmatte.cli.work import run_movie, run_sheet, tell_outdated
 from trackmatte.errors import UsageError
 from trackmatte.shot import SUFFIX, Shot
 
@@ -42,6 +42,7 @@ def sheet(
     with Shot.open(shot) as opened:
         for path in filter(None, (target, movie)):
             check_free(path, opened.clip, overwrite=overwrite, own=(opened.path, opened.cache.root))
+        tell_outdated(opened, opened.objects, report)
         run_sheet(opened, target, count)
         report.say(f"wrote {target}")
         report.event("written", file=str(target))

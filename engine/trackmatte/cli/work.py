@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -74,6 +74,8 @@ def new_shot(
     )
     for note in shot.clip.notes:
         report.note(note)
+    if len(shot.clip) > 1 and not shot.clip.rate_known:
+        report.note("The images do not say their frame rate: 24 is taken; --grid RATE says another.")
     tell_handles(shot, report)
     return shot
 
@@ -115,6 +117,16 @@ def tell_skipped(shot: Shot, report: Report) -> None:
     """Name the frames that could not be decoded and were left out."""
     if numbers := sorted(shot.skipped()):
         report.note(f"frames that cannot be decoded were left out: {spans(numbers)}")
+
+
+def tell_outdated(shot: Shot, objects: Sequence[str], report: Report) -> None:
+    """Say which mattes are older than the prompts, masks or settings that should have made them."""
+    for obj in objects:
+        if obj in shot.objects and (old := shot.outdated(obj)):
+            report.note(
+                f"{obj}: the mattes of {len(old)} frames ({spans(old)}) are older than its prompts, masks or "
+                "settings; trackmatte track and trackmatte refine renew them"
+            )
 
 
 def views(shot: Shot, numbers: list[int]) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float32]]]:

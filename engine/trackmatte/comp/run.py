@@ -18,7 +18,7 @@ from trackmatte.picture import Encoding, Picture
 from trackmatte.progress import Progress
 from trackmatte.shot import Look, Shot
 from trackmatte.shot.cache import digest
-from trackmatte.shot.delivering import coloured, mixed_in_code, write_pictures
+from trackmatte.shot.delivering import coloured, matte_keys, mixed_in_code, write_pictures
 from trackmatte.writers import Writer
 
 F32 = NDArray[np.float32]
@@ -59,9 +59,6 @@ def composite(
             raise ShotError(f"{shot.path} has no object {name!r}; there are: {known}")
     if not names:
         raise ShotError(f"{shot.path} has no object to composite; add a prompt with: trackmatte shot add")
-    first = next(n for n in shot.numbers() if n not in shot.skipped())
-    for name in names:
-        shot.read_matte(name, first)  # fails before the first file if nothing is refined
     pictures = _Composites(shot, writer.form, effect, names, look, view)
     yield from write_pictures(shot, writer, pictures, stage="comp")
 
@@ -105,14 +102,15 @@ class _Composites:
     ) -> None:
         self.shot, self.form, self.effect = shot, form, effect
         self.objects, self.look, self.view = list(objects), look, view
+        # Asked once: a sequence, of the plate or behind it, looks at all its files for it.
         self.clip = [shot.clip.identity(), shot.clip.colour.identity]
+        self.done = [effect.name, effect.key, look.space, look.foreground]
         self.channels = channels(effect, view)
 
     def origin(self, number: int) -> str:
-        mattes = [self.shot.matte_key(o, number) for o in self.objects]
-        done = [self.effect.name, self.effect.key, self.look.space, self.look.foreground]
+        mattes = matte_keys(self.shot, self.objects, number)
         shown = [self.view.kind, self.view.position]
-        return digest("comp", VERSION, self.form, done, shown, self.objects, mattes, self.clip, number)
+        return digest("comp", VERSION, self.form, self.done, shown, self.objects, mattes, self.clip, number)
 
     def picture(self, number: int, frame: Frame | None) -> Picture:
         assert frame is not None

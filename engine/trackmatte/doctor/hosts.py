@@ -46,7 +46,7 @@ HOSTS = (
     ),
     Host(
         "DaVinci Resolve",
-        "EXR sequences, preset matte",
+        "ProRes movies, preset cutout",
         ("resolve",),
         ("/opt/resolve/bin/resolve",),
         ("/Applications/DaVinci Resolve*", "/Applications/DaVinci Resolve/*.app"),
@@ -62,7 +62,7 @@ HOSTS = (
     ),
     Host(
         "Kdenlive",
-        "PNG sequences, preset cutout",
+        "ProRes or FFV1 movies, preset cutout",
         ("kdenlive",),
         ("/snap/bin/kdenlive", "/var/lib/flatpak/exports/bin/org.kde.kdenlive"),
         ("/Applications/kdenlive.app", "/Applications/Kdenlive.app"),

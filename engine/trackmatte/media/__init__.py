@@ -32,7 +32,8 @@ def open_clip(
     on_error : "stop" raises a `FrameError` at a damaged frame; "skip" leaves its index out of `frames`
         and lists it in ``skipped``.
     grid : read a movie as a host with this constant frame rate shows it, repeating and leaving out frames;
-        None takes every stored frame once, whatever its duration.
+        None takes every stored frame once, whatever its duration. Of a sequence, whose files are its frames,
+        it is the frame rate.
 
     Raises
     ------
@@ -67,8 +68,4 @@ def open_clip(
         from trackmatte.media.grid import OnGrid
 
         return OnGrid(movie, grid)
-    if grid is not None:
-        raise UsageError(
-            f"{place} is no movie, and the files of a sequence are its frames: leave out --grid."
-        )
-    return ImageSequence(place, find_files(place), on_error, colour)
+    return ImageSequence(place, find_files(place), on_error, colour, grid)

@@ -44,6 +44,10 @@ MOST_MISSING = 100_000
 """Files missing within a sequence above which its numbers are taken for something else, such as dates."""
 
 
+SAMPLE = 4096
+"""Bytes of a file that tell it from others of its size."""
+
+
 @cache
 def _extensions() -> frozenset[str]:
     listed = oiio.get_string_attribute("extension_list")
@@ -126,14 +130,30 @@ def _numbered(files: fileseq.FileSequence) -> dict[int, Path]:
     return {int(n): Path(files.frame(n)) for n in sorted(numbers, key=int)}
 
 
+def _sample(path: Path) -> bytes:
+    """Return some bytes from the middle of a file; none if it may not be read, which is told elsewhere."""
+    try:
+        with path.open("rb") as f:
+            f.seek(max(0, (f.seek(0, os.SEEK_END) - SAMPLE) // 2))
+            return f.read(SAMPLE)
+    except (PermissionError, IsADirectoryError):
+        return b""
+
+
 class ImageSequence(FrameSource):
     """One image per frame, a `FrameSource`.
 
     Frames keep their files' numbers. A gap in the numbers is reported in ``missing`` and is not a frame.
+    ``rate`` takes the place of what the files say.
     """
 
     def __init__(
-        self, path: Path, files: dict[int, Path], on_error: OnError = "stop", colour: Colour | None = None
+        self,
+        path: Path,
+        files: dict[int, Path],
+        on_error: OnError = "stop",
+        colour: Colour | None = None,
+        rate: Fraction | None = None,
     ) -> None:
         super().__init__(path, on_error)
         bound_threads()
@@ -154,8 +174,10 @@ class ImageSequence(FrameSource):
         digits = re.search(r"(\d+)\D*$", self._path(0).stem)
         self.padding = len(digits[1]) + (low < 0) if digits else 4
         self.pixel_aspect = first.aspect
-        rate, label = read_timing(self._path(self._first))
-        self.rate = rate or Fraction(24)
+        stored, label = read_timing(self._path(self._first))
+        self._told_rate = rate
+        self.rate = rate or stored or Fraction(24)
+        self.rate_known = bool(rate or stored)
         found, unread = read_label(label, self.rate)
         # The first file may be one that cannot be read.
         self.timecode = found and found.advanced(low - self.numbers[self._first])
@@ -217,11 +239,22 @@ class ImageSequence(FrameSource):
         return [f"The sequence has gaps: no file for frames {gaps}; the numbers of the others are kept."]
 
     def identity(self) -> str:
-        """Hash the names and sizes of all files."""
-        digest = hashlib.sha256()
-        for path in self._files.values():
-            try:
-                digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-            except OSError as error:
-                raise ClipError(f"{path} is gone since the clip was opened: put it back.") from error
+        """Hash the names and sizes of all files, and the rate if it was told.
+
+        Where all sizes are the same they say nothing of the pictures, as without compression: then also some
+        bytes from the middle of each file.
+        """
+        digest, sizes = hashlib.sha256(), set()
+        try:
+            for path in self._files.values():
+                size = path.stat().st_size
+                sizes.add(size)
+                digest.update(f"{path.name}\0{size}\0".encode())
+            if len(sizes) == 1:
+                for path in self._files.values():
+                    digest.update(_sample(path))
+        except OSError as error:
+            raise ClipError(f"{path} is gone since the clip was opened: put it back.") from error
+        if self._told_rate is not None:
+            digest.update(str(self._told_rate).encode())
         return digest.hexdigest()[:32]

@@ -32,6 +32,8 @@ class FrameSource(ABC):
     """(width, height) in pixels, as shown (after the clip's own rotation)."""
     rate: Fraction
     """Frames per second; the average if the rate varies; 24 if the clip does not say."""
+    rate_known: bool = True
+    """Whether the clip says its rate, or was opened with it."""
     length: int
     """Number of frames, damaged ones included."""
     numbers: Sequence[int]

@@ -66,12 +66,15 @@ class _Mattes:
     def __init__(self, shot: ShotBook, form: str, preset: Preset, objects: Sequence[str], look: Look) -> None:
         self.shot, self.form, self.preset, self.objects, self.look = shot, form, preset, objects, look
         self.decodes = preset.foreground
+        # Asked once: a sequence looks at all its files for it.
+        self.colours = [look.space, look.foreground, shot.clip.identity()] if preset.foreground else []
 
     def origin(self, number: int) -> str:
-        preset, look = self.preset, self.look
-        mattes = [self.shot.matte_key(o, number) for o in self.objects]
-        colours = [look.space, look.foreground, self.shot.clip.identity()] if preset.foreground else []
-        return digest("picture", VERSION, self.form, preset.name, list(self.objects), mattes, colours, number)
+        preset = self.preset
+        mattes = matte_keys(self.shot, self.objects, number)
+        return digest(
+            "picture", VERSION, self.form, preset.name, list(self.objects), mattes, self.colours, number
+        )
 
     def picture(self, number: int, frame: Frame | None) -> Picture:
         mattes = [self.shot.read_matte(o, number) for o in self.objects]
@@ -142,6 +145,22 @@ def conflicts(
 ) -> list[Path]:
     """Return the files that are in the way of a delivery: there, not its own, and not to be replaced."""
     return writer.conflicts(_planned(shot, writer, _Mattes(shot, writer.form, preset, objects, look)))
+
+
+def matte_keys(shot: ShotBook, objects: Sequence[str], number: int) -> list[str]:
+    """Return the hash of what made each object's matte of a frame.
+
+    Raises
+    ------
+    ShotError : one is not there; asked of all frames beforehand, so that no delivery ends midway for it.
+    """
+    keys = []
+    for obj in objects:
+        key = shot.matte_key(obj, number)
+        if key is None:
+            shot.read_matte(obj, number)  # says what to run
+        keys.append(str(key))
+    return keys
 
 
 def _planned(shot: ShotBook, writer: Writer, pictures: Pictures) -> dict[int, str]:

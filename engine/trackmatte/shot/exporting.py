@@ -98,14 +98,20 @@ def deliveries(
 ) -> Iterator[tuple[list[str], Delivery]]:
     """Yield the objects and the delivery of each sequence or movie that `exports` writes.
 
+    Objects whose names would be the same as part of a file's name get a number.
+
     Raises
     ------
     UsageError : there is no such preset.
     """
-    chosen = preset_named(preset)
+    chosen, taken = preset_named(preset), set[str]()
     for objects in [shot.objects] if chosen.together else [[o] for o in shot.objects]:
         stem = "_".join([clip_stem(shot.doc.source.path), *([] if chosen.together else objects)])
-        yield objects, filled(make(stem), shot, objects, chosen, overwrite=overwrite, audio=audio)
+        name, count = stem, 2
+        while file_stem(name, preset).casefold() in taken:  # some file systems take A for a
+            name, count = f"{stem}_{count}", count + 1
+        taken.add(file_stem(name, preset).casefold())
+        yield objects, filled(make(name), shot, objects, chosen, overwrite=overwrite, audio=audio)
 
 
 def filled(

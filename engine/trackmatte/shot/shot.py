@@ -18,13 +18,13 @@ from trackmatte.prompt import Prompt
 from trackmatte.refiners import REFINERS, Refiner
 from trackmatte.refiners.region import bounds_of
 from trackmatte.shot.book import ShotBook
-from trackmatte.shot.cache import digest
+from trackmatte.shot.cache import Stage, digest
 from trackmatte.shot.delivering import Look, coloured, conflicts, deliver
 from trackmatte.shot.plan import Job
 from trackmatte.shot.prompts import merge
 from trackmatte.shot.refining import Hair, read_mask, refine_frames
 from trackmatte.shot.selecting import AUTO, as_mask
-from trackmatte.shot.status import ObjectStatus, object_status
+from trackmatte.shot.status import ObjectStatus, object_status, outdated
 from trackmatte.shot.steadying import steady_frames
 from trackmatte.shot.tracking import Direction, TrackRun
 from trackmatte.trackers import TRACKERS, Arrays, Tracker
@@ -266,6 +266,16 @@ class Shot(ShotBook):
             )
             for obj in self.objects
         ]
+
+    def outdated(self, obj: str) -> list[int]:
+        """Return the frames between in and out whose matte is older than what was said or done since."""
+        locked, skipped = self._locked(obj), self.skipped()
+        numbers = [n for n in self.numbers() if n not in skipped]
+        wanted: dict[Stage, dict[int, str]] = {"matte": self.keys.mattes(obj, self.numbers(), locked)}
+        if self.doc.steady:
+            wanted["steady"] = self.keys.steadies(obj, self.numbers(), locked)
+        masks = self.keys.masks(obj, self.clip.numbers, locked)
+        return outdated(obj, self.cache, numbers, locked=locked, masks=masks, wanted=wanted)
 
     def _job(self, obj: str, tracker: Tracker, stale: set[int]) -> Job:
         """Return what an object needs to have the masks of the frames ``stale`` made."""

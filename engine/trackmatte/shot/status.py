@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trackmatte.shot.cache import FrameCache
+from trackmatte.shot.cache import FrameCache, Stage
 from trackmatte.shot.keys import MaskKey
 from trackmatte.shot.tracking import LOST
 
@@ -59,3 +59,29 @@ def object_status(
     return ObjectStatus(
         obj, tuple(prompted), tuple(sorted(locked)), tuple(tracked), tuple(stale), tuple(matted), tuple(lost)
     )
+
+
+def outdated(
+    obj: str,
+    cache: FrameCache,
+    numbers: Sequence[int],
+    *,
+    locked: set[int],
+    masks: Mapping[int, MaskKey],
+    wanted: Mapping[Stage, Mapping[int, str]],
+) -> list[int]:
+    """Return the frames whose matte was made from other prompts, masks or settings than the present ones.
+
+    Parameters
+    ----------
+    masks, wanted : what masks, and each stage of mattes, should carry, by number.
+    """
+    old = []
+    for n in numbers:
+        mask = cache.key("track", obj, n)
+        current = n in locked or mask is None or masks[n].met_by(mask)
+        made = {stage: cache.key(stage, obj, n) for stage in wanted}
+        fits = all(wanted[stage].get(n, key) == key for stage, key in made.items() if key)
+        if any(made.values()) and not (current and fits):
+            old.append(n)
+    return old

@@ -106,7 +106,7 @@ class Room:
 
     def _saved(self, *, past: bool = False) -> str:
         if self.whole:
-            return "of a movie nothing is kept before its end"
+            return "this movie begins anew then: of a movie nothing is kept before its end"
         return f"{self.done} of {self.files} files {'were' if past else 'are'} saved in {self.folder}"
 
 
