@@ -54,7 +54,10 @@ def write_yuv(
         stream = out.add_stream(
             codec,
             rate=24,
-            options={"threads": "1", "x265-params": "log-level=none:lossless=1:pools=1:frame-threads=1"},
+            options={
+                "threads": "1",
+                "x265-params": "log-level=none:lossless=1:bframes=0:pools=1:frame-threads=1",
+            },
         )
         stream.width, stream.height, stream.pix_fmt = w, h, pix_fmt
         stream.codec_context.color_range = 2 if full else 1
