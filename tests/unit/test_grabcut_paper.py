@@ -8,7 +8,11 @@ import pytest
 
 from trackmatte.errors import PromptError
 from trackmatte.numerics.maxflow import contrast_beta
-from trackmatte.select.iterated import edit, grab_cut
+from trackmatte.prompt import Box, Prompt, Scribble
+from trackmatte.select.evidence import box_pixels
+from trackmatte.select.iterated import _kept, edit, grab_cut
+from trackmatte.select.methods import select_with, sides
+from trackmatte.select.raster import draw_seeds
 
 
 def _scene(seed=0, height=60, width=80):
@@ -89,10 +93,13 @@ def test_an_edit_is_one_more_cut_that_honours_it():
     back = none.copy()
     back[28:34, 40:48] = True
     after = edit(rgb, grab, none, ~box | back)
-    assert len(after.cut.energies) == 1
+    forced, found = after.cut.energies
+    assert found <= forced
+    assert found == pytest.approx(_energy(rgb, after.cut.labels, grab.models, 50.0), rel=1e-9)
+    assert forced == pytest.approx(_energy(rgb, grab.cut.labels & ~back, grab.models, 50.0), rel=1e-9)
     assert not after.cut.labels[back].any()
     assert after.models is grab.models
-    assert after.cut.energies[0] >= grab.cut.energies[-1]  # more is fixed
+    assert found >= grab.cut.energies[-1]  # more is fixed
     undone = edit(rgb, after, none, ~box)
     assert (undone.cut.labels == grab.cut.labels).mean() > 0.999
     assert _iou(undone.cut.labels, truth) > 0.98
@@ -107,3 +114,42 @@ def test_one_side_alone_is_told_and_constant_images_end():
         grab_cut(rgb, none, none, none)
     flat = grab_cut(np.full((20, 20, 3), 5, np.uint8), none[:20, :20], ~box[:20, 20:40], box[:20, 20:40])
     assert np.isfinite(flat.cut.energies).all()
+
+
+def test_strokes_in_a_box_edit_its_cut_and_refine_it_as_in_opencv():
+    rgb, truth, _ = _scene(6)
+    height, width = truth.shape
+    # A stroke on the wall within the box, and one on the disc.
+    wall, disc = ((0.32, 0.2), (0.8, 0.2)), ((0.5, 0.5), (0.6, 0.5))
+    strokes = Scribble(disc, 1, 0.02), Scribble(wall, 0, 0.02)
+    box = Box(20 / width, 8 / height, (width - 12) / width, 1 - 8 / height)
+    prompt = Prompt(frame=0, box=box, scribbles=strokes)
+    found = select_with("grabcut", rgb, prompt)
+    seeds = draw_seeds(prompt, (width, height))
+    inside = box_pixels(truth.shape, seeds.box)
+    alone = grab_cut(rgb, np.zeros_like(inside), ~inside, inside)
+    marks = sides(seeds)
+    refined = grab_cut(rgb, *marks, edit(rgb, alone, *marks).cut.labels)
+    assert ((found.logits > 0) == refined.cut.labels).all()
+    assert (np.diff(found.energies) <= 1e-6 * np.abs(found.energies[1:])).all()
+
+    mask = np.where(inside, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
+    models, bgr = np.zeros((2, 1, 65)), np.ascontiguousarray(rgb[..., ::-1])
+    cv2.grabCut(bgr, mask, None, *models, 8, cv2.GC_INIT_WITH_MASK)
+    mask[marks[0]], mask[marks[1]] = cv2.GC_FGD, cv2.GC_BGD
+    cv2.grabCut(bgr, mask, None, *models, 1, cv2.GC_EVAL_FREEZE_MODEL)
+    assert _iou(edit(rgb, alone, *marks).cut.labels, (mask & 1) > 0) > 0.97
+    cv2.grabCut(bgr, mask, None, *models, 5, cv2.GC_EVAL)
+    assert _iou(found.logits > 0, (mask & 1) > 0) > 0.97
+    assert _iou(found.logits > 0, truth) > 0.95
+
+
+def test_a_box_is_cut_once_however_many_strokes_follow():
+    rgb, _, _ = _scene(7)
+    strokes = [Scribble(((0.5, 0.4 + 0.05 * k), (0.6, 0.4 + 0.05 * k)), 1, 0.02) for k in range(3)]
+    before = _kept.cache_info().misses
+    for count in range(4):
+        select_with(
+            "grabcut", rgb, Prompt(frame=0, box=Box(0.2, 0.1, 0.9, 0.9), scribbles=tuple(strokes[:count]))
+        )
+    assert _kept.cache_info().misses == before + 1

@@ -11,6 +11,7 @@ in closed form; (3) alpha, and k with it, by one exact cut.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ _COMPONENTS = 5
 _ROUNDS = 30
 _SETTLED = 2e-4  # share of the energy below which a round counts as converged
 _FLOOR = 1.0  # least variance of a component, code values squared
+_KEPT = 1_000_000  # pixels of the largest picture whose cut from a box is kept
 
 Models = tuple[Mixture, Mixture]
 Seen = list[tuple[NDArray[np.int64], NDArray[np.float64]]]
@@ -82,10 +84,33 @@ def grab_cut(
     return Grab(Cut(labels, odds, tuple(energies)), models)
 
 
+def from_box(rgb: NDArray[np.uint8], inside: Bool) -> Grab:
+    """Return `grab_cut` of what is inside a box, at once where it is one of the last two asked for.
+
+    Parameters
+    ----------
+    rgb : (h, w, 3) uint8.
+    inside : (h, w) pixels of the box, some but not all; those outside are background for good, and none is
+        known to be subject (the incomplete trimap of section 3.2).
+    """
+    if inside.size > _KEPT:
+        return grab_cut(rgb, np.zeros_like(inside), ~inside, inside)
+    return _kept(rgb.tobytes(), inside.tobytes(), inside.shape)
+
+
+@lru_cache(maxsize=2)
+def _kept(pixels: bytes, box: bytes, shape: tuple[int, int]) -> Grab:
+    inside = np.frombuffer(box, np.bool_).reshape(shape)
+    rgb = np.frombuffer(pixels, np.uint8).reshape(*shape, 3)
+    return grab_cut(rgb, np.zeros_like(inside), ~inside, inside)
+
+
 def edit(
     rgb: NDArray[np.uint8], grab: Grab, subject: Bool, background: Bool, *, gamma: float = GAMMA
 ) -> Grab:
     """Cut once more with more pixels fixed and the same colour models (section 3.3).
+
+    The two energies are those of the old labels with the fixed pixels put in, and of the new labels.
 
     Parameters
     ----------
@@ -93,8 +118,10 @@ def edit(
     subject, background : (h, w) all pixels fixed by now, old and new.
     """
     seen = [m.likeliest(rgb.reshape(-1, 3).astype(np.float64)) for m in grab.models]
+    asked = (grab.cut.labels | subject) & ~background
     labels, odds = _cut(rgb, seen, subject, background, gamma)
-    return Grab(Cut(labels, odds, (_total(rgb, labels, seen, gamma),)), grab.models)
+    energies = _total(rgb, asked, seen, gamma), _total(rgb, labels, seen, gamma)
+    return Grab(Cut(labels, odds, energies), grab.models)
 
 
 def _begin(pixels: NDArray[np.float64], labels: Bool) -> Models:

@@ -16,7 +16,7 @@ from trackmatte.prompt import Polygon, Prompt
 from trackmatte.select.evidence import Bool, Odds, box_pixels
 from trackmatte.select.finish import keep_components, to_logits
 from trackmatte.select.interactive import select_mask
-from trackmatte.select.iterated import grab_cut
+from trackmatte.select.iterated import edit, from_box, grab_cut
 from trackmatte.select.lazy import edit_boundary, polygons_of, prepared, stroke
 from trackmatte.select.raster import Seeds, draw_seeds, to_pixel
 from trackmatte.select.seeded import Cut, graph_cut, need_both, regions_cut
@@ -80,9 +80,21 @@ def _grabcut(image: NDArray[Any], prompt: Prompt) -> Selection:
         start = request.mask
     elif request.seeds.box is not None:
         start = box_pixels(request.subject.shape, request.seeds.box)
+        if start.any() and not start.all():
+            return _edited(request, start)
     if not request.background.any():
         raise PromptError("grabcut needs a box with something outside, or a stroke on the background")
     return _selection(request, grab_cut(request.rgb, request.subject, request.background, start).cut)
+
+
+def _edited(request: _Request, inside: Bool) -> Selection:
+    """As the paper has it: the box alone, then all marks as one more cut, then the refining rounds."""
+    grab = from_box(request.rgb, inside)
+    if request.subject.any() or (request.background & inside).any():
+        marks = request.subject, request.background
+        labels = edit(request.rgb, grab, *marks).cut.labels
+        grab = grab_cut(request.rgb, *marks, labels if labels.any() else inside)
+    return _selection(request, grab.cut)
 
 
 def _graphcut(image: NDArray[Any], prompt: Prompt) -> Selection:

@@ -24,7 +24,7 @@ F32 = NDArray[np.float32]
 Rgb = NDArray[np.uint8]
 AUTO = "auto"
 """The tracker's own way with prompts."""
-VERSION = "1"
+VERSION = "2"
 """Changes whenever the same marks give other masks by any of the selectors."""
 _SOLVED = 640  # px, longer side of the picture on which a matte is solved from marks alone
 
