@@ -11,9 +11,8 @@ import importlib
 import json
 import os
 import shutil
-import signal
+import subprocess
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -180,22 +179,25 @@ def said() -> list[list[Any]]:
     ]
 
 
-def kill_at_work() -> None:
-    """Kill the engine as soon as it has written a frame, however slowly Blender draws meanwhile."""
-    while not any(Path(CLIP).parent.glob("trackmatte/*.shot/track/*/*")):
-        time.sleep(0.01)
-    engine = json.loads(Path(os.environ["TRACKMATTE_RUNTIME"], "engine.json").read_text())
-    os.kill(engine["pid"], signal.SIGKILL)
+KILLER = """
+import json, os, signal, sys, time
+from pathlib import Path
+while not any(Path(sys.argv[1]).glob("trackmatte/*.shot/track/*/*")):
+    time.sleep(0.01)
+os.kill(json.loads(Path(sys.argv[2]).read_text())["pid"], signal.SIGKILL)
+"""
+"""Kills the engine as soon as it has written a frame, however slowly Blender draws meanwhile."""
 
 
 def computing() -> Wait:
     """Track, matte and look."""
     place, clip = editor("CLIP_EDITOR"), bpy.data.movieclips[0]
     clip.trackmatte.use_range, clip.trackmatte.frame_in, clip.trackmatte.frame_out = True, 1, 24
-    killer = threading.Thread(target=kill_at_work, daemon=True)
-    killer.start()
+    engine = Path(os.environ["TRACKMATTE_RUNTIME"], "engine.json")
+    killer = subprocess.Popen([sys.executable, "-c", KILLER, Path(CLIP).parent, engine])
     with bpy.context.temp_override(**place):
         bpy.ops.trackmatte.track(direction="both")
+    yield lambda: killer.poll() is not None
     yield idle
     FOUND["killed"] = module("ops_run").message["text"]
     with bpy.context.temp_override(**place):
