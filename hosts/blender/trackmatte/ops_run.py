@@ -75,7 +75,7 @@ def start(
 
 
 def begin(context: bpy.types.Context, clip: Any, request: Request, then: Then) -> Running:
-    """Start work on a thread and look after it from Blender's timer."""
+    """Start work and look after it from Blender's timer."""
     begun = Running(Work(request), clips.identity(clip), context.scene.name, then)
     running.append(begun)
     if request.doing != "show":  # what was said of the job before is past
@@ -144,7 +144,7 @@ def busy() -> bool:
 def stop_all() -> None:
     """Stop everything; used before another .blend is opened and when the add-on goes."""
     for begun in running:
-        begun.work.stop()
+        begun.work.leave()
     running.clear()
     _waiting.clear()
     with suppress(ValueError):

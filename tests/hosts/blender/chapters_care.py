@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,13 @@ def _late(clip: Any) -> dict[str, Any]:
         begun = ops_run.Running(
             work.Work(request), addon("clips").identity(clip), scene.name, addon("results").show
         )
+        threads = threading.active_count()
         moved()
         begun.work.wait(600)
         ops_run._finish(bpy.context, begun)
         kept.append([overlay.get(clip.name, frame) is not None for frame in (11, 12)])
     state.active = 0
-    return {"late": kept}
+    return {"late": kept, "threads": threads}
 
 
 def _other_object(clip: Any) -> dict[str, Any]:

@@ -238,6 +238,7 @@ def test_what_must_not_surprise(chapter: Chapter, tmp_path: Path) -> None:
     for (_, low), (high, _) in pairwise(found["nodes"]):  # even though no editor has drawn them yet
         assert high < low - 300
     assert found["late"] == [[True, False], [False, False]]
+    assert found["threads"] == 1  # Python's threads crash Blender
     assert found["chosen"] == [True, False]
     assert found["marker"] == [0.25, 0.5]
     assert "plate.mp4 as 360x640 and the engine as 640x360, as its rotation tag may ask" in found["turned"]

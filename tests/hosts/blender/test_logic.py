@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
+import re
+import sys
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +17,7 @@ import numpy as np
 import OpenEXR
 import pytest
 
+from tests.engines import wait_for
 from tests.hosts.blender.conftest import HOST, ROOT
 
 Logic = Callable[[str], Any]
@@ -258,3 +262,71 @@ def test_the_licence_is_the_gpl() -> None:
     assert "GNU GENERAL PUBLIC LICENSE\n                       Version 3" in (HOST / "LICENSE").read_text()
     for path in HOST.rglob("*.py"):
         assert "SPDX-License-Identifier: GPL-3.0-or-later" in path.read_text()[:120], path
+
+
+def test_no_module_of_the_add_on_starts_threads() -> None:
+    """Python's threads crash Blender; the chapter `care` counts them in a real one."""
+    for file in (HOST / "trackmatte").glob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"import threading|from threading|\bJob\(", text), file.name
+
+
+def begun(logic: Logic, monkeypatch: pytest.MonkeyPatch, folder: Path, program: str = "sleep 60") -> Any:
+    """Work whose engine takes its time to start."""
+    waits = folder / "python"
+    waits.write_text(f"#!/bin/sh\nexec {program}\n")
+    waits.chmod(0o755)
+    monkeypatch.setenv("TRACKMATTE_RUNTIME", str(folder / "run"))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    work = logic("work")
+    return work.Work(work.Request("show", "a.mp4", 1, str(folder), python=str(waits)))
+
+
+def rooms(folder: Path) -> list[Path]:
+    """The folders in which work talks."""
+    return list(folder.glob("trackmatte-*"))
+
+
+def test_work_says_what_the_engine_says(
+    logic: Logic, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    work = begun(logic, monkeypatch, tmp_path, "false")
+    wait_for(lambda: work.finished)
+    assert "the engine ended at once (1)" in work.error
+    assert work.outcome.object == "subject"
+    assert not work.cancelled
+    assert rooms(tmp_path) == []
+
+
+def test_work_whose_process_is_killed_is_told(
+    logic: Logic, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    work = begun(logic, monkeypatch, tmp_path)
+    assert wait_for(work.progress) == ("looking for the engine", 0.0)
+    assert work.progress() is None
+    assert not work.finished
+    work._process.kill()
+    assert work.wait(60)
+    assert work.error == "what speaks with the engine ended (-9): try again"
+    assert rooms(tmp_path) == []
+
+
+def test_work_that_nobody_waits_for_tidies_up(
+    logic: Logic, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    work = begun(logic, monkeypatch, tmp_path, "false")
+    process = work._process
+    work.leave()
+    process.wait(60)
+    assert rooms(tmp_path) == []
+
+
+def test_a_python_that_cannot_be_started_is_told(
+    logic: Logic, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
+    work = begun(logic, monkeypatch, tmp_path)
+    assert work.finished
+    assert work.error == f"{tmp_path / 'gone'}: No such file or directory"
+    assert rooms(tmp_path) == []
