@@ -25,7 +25,7 @@ from .trackmatte_client.protocol.events import WrittenEvent
 
 Doing = Literal["show", "track", "matte", "places", "outline"]
 REQUEST, NEWS, RESULT, STOP, LEFT, LOG = "request", "news", "result", "stop", "left", "log"
-"""Files: a `Request`; (text, part) as JSON; a `Result`; there to stop; there when nobody waits; the prints."""
+"""Files: a `Request`; (text, part) as JSON; a `Result`; there to stop; there when nobody waits; prints."""
 BEGIN = """
 import importlib, sys, types
 folder, package, room = sys.argv[1:]
