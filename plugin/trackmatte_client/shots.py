@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -101,21 +100,21 @@ def _settled(client: Client, shot: m.ShotState, like: m.CreateShot) -> m.ShotSta
     before = path.read_bytes()
     document = json.loads(before.decode("utf-8"))
     document.update({k: {"name": v, "settings": {}} for k, v in change.items()})
-    _replaced(path, json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8"))
+    replaced(path, json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8"))
     try:
         return client.open_shot(shot.path, like.grid)
     except EngineDied:
         raise
     except EngineError:  # a name that the engine does not know must not cost the shot
-        _replaced(path, before)
+        replaced(path, before)
         raise
 
 
-def _replaced(path: Path, content: bytes) -> None:
+def replaced(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     beside = path.with_name(f".{path.name}.new")
     beside.write_bytes(content)
-    os.replace(beside, path)  # noqa: PTH105
+    beside.replace(path)
 
 
 def told(

@@ -22,8 +22,8 @@ from .work import Outcome, Request, Result
 OVERLAY_WIDTH = 960
 SKEW = 0.02
 """Part by which the shapes of Blender's picture and the engine's may differ: proxies are rounded."""
-NEWS = 0.05
-"""Seconds between two news; Blender looks twice in that time at most."""
+BETWEEN = 0.05
+"""Seconds between two news at least; Blender looks half as often."""
 
 
 def main(folder: str) -> None:
@@ -32,24 +32,17 @@ def main(folder: str) -> None:
 
     def tell(text: str, part: float) -> None:
         nonlocal last
-        if time.monotonic() - last < NEWS:
+        if time.monotonic() - last < BETWEEN:
             return
         last = time.monotonic()
         with suppress(OSError):  # Windows: Blender is reading it
-            replaced(room / work.NEWS, json.dumps([text, part]).encode())
+            shots.replaced(room / work.NEWS, json.dumps([text, part]).encode())
 
     request = pickle.loads((room / work.REQUEST).read_bytes())
     result = Steps(request, tell, (room / work.STOP).exists).run()
-    replaced(room / work.RESULT, pickle.dumps(result))
+    shots.replaced(room / work.RESULT, pickle.dumps(result))
     if (room / work.LEFT).exists() or os.getppid() != blender:
         shutil.rmtree(room, ignore_errors=True)
-
-
-def replaced(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_name(f"{path.name}.new")
-    beside.write_bytes(content)
-    os.replace(beside, path)  # noqa: PTH105
 
 
 class Steps:
